@@ -90,7 +90,7 @@ class JobwrapError(Exception):
     Raised by every room; caught in one place, run.py.
     """
 
-    def __init__(self, name: str, **facts: object) -> None:
+    def __init__(self, name: str, /, **facts: object) -> None:
         self.failure = FAILURES[name]
         self.facts = facts
         self.sentence = self.failure.sentence.format(**facts)

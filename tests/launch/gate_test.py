@@ -13,7 +13,7 @@ pytestmark = pytest.mark.node
 SOURCE = Path(__file__).parents[2] / "jobwrap/launch/gate/gate.c"
 IMAGES = "/cvmfs/singularity.opensciencegrid.org"
 KEY = bytes(range(16))
-CFLAGS = "-Os -static -nostdlib -ffreestanding -fno-stack-protector -fno-pie -no-pie -Wall -Wextra -Werror".split()
+CFLAGS = ["-Os", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-Wall", "-Werror"]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def gate(tmp_path_factory):
     return program.read_bytes()
 
 
-def through_gate(gate, command, settings=(), *, runtime=(), key=KEY, send=True):
+def through_gate(gate, command, settings=(), *, runtime=(), send=True):
     """Starts command behind the gate; gives its exit code, stdout, stderr and what the gate said."""
     program = os.memfd_create("gate", 0)
     os.write(program, gate)
@@ -42,10 +42,11 @@ def through_gate(gate, command, settings=(), *, runtime=(), key=KEY, send=True):
         os.close(descriptor)
     if send:
         block = b"".join(setting.encode() + b"\0" for setting in settings)
-        os.write(go_write, key + struct.pack("=Q", len(block)) + block)
+        os.write(go_write, KEY + struct.pack("=Q", len(block)) + block)
     os.close(go_write)
     output, _ = task.communicate(timeout=60)
-    said, stderr = os.fdopen(status_read, "rb").read(), os.fdopen(error_read, "rb").read()
+    with os.fdopen(status_read, "rb") as status_pipe, os.fdopen(error_read, "rb") as error_pipe:
+        said, stderr = status_pipe.read(), error_pipe.read()
     return task.returncode, output, stderr, said
 
 
