@@ -1,5 +1,8 @@
 """The ClassAd parser: literals as values, all else as text."""
 
+import subprocess
+from importlib import import_module
+
 import pytest
 
 from jobwrap.job.classad import Expression, parse_ad, parse_value
@@ -35,3 +38,20 @@ def test_names_have_no_case_and_the_last_one_counts():
 @pytest.mark.parametrize("text", ["{" * 100_000, "9" * 100_000, "[a=" * 50_000, "\0", '"\\'])
 def test_a_hostile_value_stays_text(text):
     assert parse_value(text) == Expression(text)
+
+
+@pytest.mark.condor
+def test_an_ad_of_the_real_schedd_reads_as_htcondors_own_parser_reads_it(tmp_path):
+    submit = tmp_path / "submit"
+    submit.write_text('executable = /bin/sleep\narguments = 1\n+X = "a = \\"b\\" # c"\nqueue\n')
+    subprocess.run(["condor_submit", submit], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    text = subprocess.run(["condor_q", "-l"], check=True, capture_output=True, text=True).stdout
+    text = text.strip().split("\n\n")[0]
+    oracle = import_module("classad2").parseOne(text)
+    ours = parse_ad(text)
+    assert ours["x"] == 'a = "b" # c'
+    assert set(ours) == {name.lower() for name in oracle}
+    literals = {name: value for name, value in ours.items() if not isinstance(value, Expression)}
+    assert len(literals) > 50
+    known = {name: value for name, value in literals.items() if value is not None}
+    assert known == {name: oracle.eval(name) for name in known}
