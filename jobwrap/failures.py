@@ -18,14 +18,13 @@ says whether a code was the task's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 USER, SITE, DATA, IMAGE, BATCH, JOBWRAP = "user", "site", "data", "image", "batch", "jobwrap"
 HERE, ELSEWHERE, LATER, NEVER = "here", "elsewhere", "later", "never"
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """One row of the table.
 
     name      dotted and stable

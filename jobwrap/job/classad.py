@@ -7,12 +7,10 @@ Source: HTCondor manual, "ClassAd syntax", and classads of release 23.9.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Union
+from typing import NamedTuple, Union
 
 
-@dataclass(frozen=True)
-class Expression:
+class Expression(NamedTuple):
     """What only a ClassAd evaluator could give a value, `error` included; its text as it stood."""
 
     text: str

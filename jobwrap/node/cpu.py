@@ -5,7 +5,7 @@ Levels: x86-64 psABI, https://gitlab.com/x86-psABIs/x86-64-ABI (low-level system
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # What each level adds, in the kernel's spelling: SSE3 is pni, LZCNT is abm (AMD's name for the pair
 # of LZCNT and POPCNT), OSXSAVE is not shown but xsave is only there where the system has set it.
@@ -17,8 +17,7 @@ _LEVELS = (
 _BASE = frozenset(["cmov", "cx8", "fpu", "fxsr", "mmx", "sse", "sse2", "lm"])
 
 
-@dataclass(frozen=True)
-class Cpu:
+class Cpu(NamedTuple):
     """The first processor of the node; vendor and model are "" where the kernel does not tell.
 
     level     "x86-64-v1" to "x86-64-v4", None elsewhere; cumulative: one missing feature of v3 makes a v2

@@ -1,0 +1,71 @@
+"""The Job: what is asked, in full, after every source of it was merged."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Input(NamedTuple):
+    """A file or folder that the task finds under `name` in its scratch folder.
+
+    places    paths and URLs, in the order in which they are tried
+    checksum  (algorithm, hex digest), or None where any content is right
+    unpack    whether the archive is extracted into a folder of that name
+    """
+
+    name: str
+    places: tuple[str, ...]
+    checksum: tuple[str, str] | None = None
+    unpack: bool = False
+
+
+class Output(NamedTuple):
+    """A file, folder or glob of the scratch folder; url "" leaves it there for the batch system."""
+
+    name: str
+    url: str = ""
+
+
+class Bind(NamedTuple):
+    """A path of the node that the task sees at `target`."""
+
+    source: str
+    target: str
+    writable: bool = False
+
+
+class Job(NamedTuple):
+    """One job. Sizes in bytes, times in seconds; None and "" mean that nobody said.
+
+    command   the task and its arguments
+    image     a reference as people write them
+    env       (name, value), set in the task's environment byte for byte
+    gpus      how many GPUs the task needs
+    scratch   absolute path on the node; `target` is its path inside the container
+    record    where the exit record is put
+    here      run the task directly, without a container
+    grace     between TERM and KILL
+    ids       who the batch system says this is: (name, value)
+    """
+
+    command: tuple[str, ...]
+    image: str = ""
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    binds: tuple[Bind, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    gpus: int | None = None
+    cpus: int | None = None
+    memory: int | None = None
+    disk: int | None = None
+    time: float | None = None
+    scratch: str = ""
+    target: str = "/srv"
+    record: str = ""
+    here: bool = False
+    exact: bool = False
+    ignore_needs: bool = False
+    require_pinned: bool = False
+    grace: float = 10.0
+    output_on: str = "success"
+    ids: tuple[tuple[str, str], ...] = ()
