@@ -1,0 +1,36 @@
+"""Read a TOML or JSON file that a person wrote: the job file and the site's settings."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+_MOST = 1 << 20
+
+
+def read_table(path: str) -> dict[str, Any]:
+    """The file's one table; OSError or ValueError where it has none. At most 1 MiB is read.
+
+    JSON where the name ends in .json, else TOML.
+    """
+    with open(path, "rb") as file:
+        content = file.read(_MOST + 1)
+    if len(content) > _MOST:
+        raise ValueError("it is larger than 1 MiB")
+    text = content.decode()
+    try:
+        table = json.loads(text) if path.endswith(".json") else _toml(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(table, dict):
+        raise ValueError("it must hold one table")
+    return table
+
+
+def _toml(text: str) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: PLC0415  # only where a TOML file is read
+    else:
+        import tomli as tomllib  # noqa: PLC0415
+    return tomllib.loads(text)

@@ -1,0 +1,182 @@
+"""From a word, as people write it, to a value; ValueError says in a few words what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from jobwrap.job.spec import Bind, Input, Output
+
+_ALGORITHMS = {"sha256": 64, "sha512": 128, "md5": 32, "adler32": 8, "crc32c": 8}  # name: hex digits
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", re.IGNORECASE)
+_TIME = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
+_CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d\d)(?::(\d\d))?")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# A place begins like this; what stands before a "=" is a name only if it does not.
+_PLACE = re.compile(r"[a-z][a-z0-9+.-]*:|[/.]", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def text(word: object) -> str:
+    """Any word but an empty one."""
+    if not isinstance(word, str) or not word:
+        raise ValueError("must be a word that is not empty")
+    if "\0" in word:
+        raise ValueError("must have no NUL in it")
+    return word
+
+
+def flag(word: object) -> bool:
+    """Only for the table: a flag has no word."""
+    return bool(word)
+
+
+def one_of(*choices: str) -> Callable[[object], str]:
+    """A parser for one of a few words."""
+
+    def choose(word: object) -> str:
+        if word not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return str(word)
+
+    return choose
+
+
+def absolute(word: object) -> str:
+    """An absolute path, without its last slash."""
+    path = text(word)
+    if not path.startswith("/") or ".." in path.split("/") or _CONTROL.search(path):
+        raise ValueError("must be an absolute path")
+    return path.rstrip("/") or "/"
+
+
+def count(word: object) -> int:
+    """A whole number from 0."""
+    if isinstance(word, bool) or not re.fullmatch(r"\d{1,9}", str(word)):
+        raise ValueError("must be a whole number")
+    return int(str(word))
+
+
+def size(word: object) -> int:
+    """Bytes, from a number with a unit; units are powers of 1024, as HTCondor's are."""
+    match = _SIZE.fullmatch(str(word).strip())
+    if not match:
+        raise ValueError("must be a number with a unit, K, M, G or T")
+    return int(float(match[1]) * 1024 ** ("KMGT".index(match[2].upper()) + 1))
+
+
+def duration(word: object) -> float:
+    """Seconds, from a number with s, m, h or d (none: seconds) or from [days-]hours:minutes[:seconds]."""
+    if isinstance(word, bool):
+        raise ValueError("must be a time")
+    if match := _TIME.fullmatch(str(word)):
+        return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+    if match := _CLOCK.fullmatch(str(word)):
+        days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+    raise ValueError("must be a time, as 90, 30m, 2h, 1:30:00")
+
+
+def input_(word: object) -> Input:
+    """[NAME=]PLACE[#ALG:HEX], or the same in a table: name, places, checksum."""
+    if isinstance(word, dict):
+        _only(word, "name", "place", "places", "checksum", "unpack")
+        places = word.get("places", [word["place"]] if "place" in word else [])
+        if not isinstance(places, list) or not places:
+            raise ValueError("must have places, a list")
+        checksum = _checksum(text(word["checksum"])) if "checksum" in word else None
+        return _input(
+            word.get("name"), [text(place) for place in places], checksum, word.get("unpack") is True
+        )
+    place, _, digest = text(word).rpartition("#")
+    checksum = _checksum(digest) if place and re.match(r"[a-z0-9]+:[0-9a-fA-F]", digest) else None
+    if checksum is None:
+        place = text(word)
+    name, equals, rest = place.partition("=")
+    if not equals or _PLACE.match(name):
+        return _input(None, [place], checksum)
+    return _input(name, [rest], checksum)
+
+
+def _input(name: object, places: list[str], checksum: tuple[str, str] | None, unpack: bool = False) -> Input:
+    if not all(places):
+        raise ValueError("must have a place behind the =")
+    for place in places:
+        if _CONTROL.search(place):
+            raise ValueError("must have no control character in its place")
+    if name is None:
+        name = places[0].split("?")[0].split("#")[0].rstrip("/").rpartition("/")[2]
+        if not name or ":" in name:
+            raise ValueError("needs a name, as NAME=PLACE")
+    return Input(inside(name), tuple(places), checksum, unpack)
+
+
+def _checksum(word: str) -> tuple[str, str]:
+    algorithm, _, digest = word.partition(":")
+    digits = _ALGORITHMS.get(algorithm)
+    if digits is None:
+        raise ValueError(f"there is no checksum {algorithm}; there are {', '.join(_ALGORITHMS)}")
+    if not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", digest):
+        raise ValueError(f"the {algorithm} checksum must have {digits} hexadecimal digits")
+    return algorithm, digest.lower()
+
+
+def output(word: object) -> Output:
+    """NAME[=URL], or the same in a table: name, url."""
+    if isinstance(word, dict):
+        _only(word, "name", "url")
+        return Output(inside(word.get("name")), text(word["url"]) if "url" in word else "")
+    name, equals, url = text(word).partition("=")
+    if equals and not url:
+        raise ValueError("must have a URL or a path behind the =")
+    return Output(inside(name), url)
+
+
+def inside(name: object) -> str:
+    """A relative path that stays in the scratch folder and out of jobwrap's own."""
+    parts = text(name).rstrip("/").split("/")
+    if not parts[0] or ".." in parts or _CONTROL.search(str(name)):
+        raise ValueError("must be a path inside the scratch folder")
+    parts = [part for part in parts if part not in ("", ".")]
+    if not parts or parts[0] == ".jobwrap":
+        raise ValueError("must not be jobwrap's own folder")
+    return "/".join(parts)
+
+
+def bind(word: object) -> Bind:
+    """PATH[:TARGET[:ro|rw]], or the same in a table, for paths with a colon: source, target, writable."""
+    if isinstance(word, dict):
+        _only(word, "source", "target", "writable")
+        source = absolute(word.get("source"))
+        return Bind(source, absolute(word.get("target", source)), word.get("writable") is True)
+    parts = text(word).split(":")
+    mode = parts.pop() if parts[-1] in ("ro", "rw") and len(parts) > 1 else "ro"
+    if len(parts) > 2:  # noqa: PLR2004  # source and target
+        raise ValueError("must be PATH[:TARGET[:ro|rw]]; a path with a colon goes into a job file")
+    return Bind(absolute(parts[0]), absolute(parts[-1]), mode == "rw")
+
+
+def setting(word: object) -> tuple[str, str | None]:
+    """NAME=VALUE; the value is None where only a name stands."""
+    name, equals, value = text(word).partition("=")
+    if not _NAME.fullmatch(name):
+        raise ValueError("must begin with a name of letters, digits and _")
+    return name, value if equals else None
+
+
+def spread(key: str, value: Any, many: bool) -> Iterable[Any]:
+    """The words of a file's value: a list where several may stand, a table of variables, or just one."""
+    if key == "env" and isinstance(value, dict):
+        if not all(isinstance(each, str) for each in value.values()):
+            raise ValueError("env must have texts as values")
+        return [f"{name}={each}" for name, each in value.items()]
+    if not many:
+        return [value]
+    return value if isinstance(value, list) else [value]
+
+
+def _only(table: dict[str, Any], *known: str) -> None:
+    for key in table:
+        if key not in known:
+            raise ValueError(f"has no key {key!r}; it has {', '.join(known)}")

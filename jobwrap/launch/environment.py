@@ -1,0 +1,92 @@
+"""The task's environment: what is let through from the caller, what jobwrap sets, what the job asks for.
+
+docs/environment.md is the table for users. The values travel through the gate byte for byte; the
+image's own variables stay unless something here has their name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from jobwrap import __version__
+from jobwrap.job.spec import Job
+from jobwrap.node.survey import Node
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# What the batch system and the site tell a task; _CONDOR_CREDS is a credential, and asked for by name.
+_PASSED = re.compile(
+    r"(?!_CONDOR_CREDS$|_CONDOR_WRAPPER_ERROR_FILE$)(?:_CONDOR_\w+|_CHIRP_DELAYED_UPDATE_PREFIX|BATCH_SYSTEM|CONDOR_JOBID"
+    r"|OSG_\w+|OSGVO_\w+|GLIDEIN_\w+|PEGASUS_\w+|TZ|LANG|LANGUAGE|LC_\w+|TERM"
+    r"|(?:CUDA|NVIDIA|ROCR|HIP)_VISIBLE_DEVICES|GPU_DEVICE_ORDINAL)"
+)
+# How many threads a library starts, where the task does not say; HTCondor sets the same ones.
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OMP_THREAD_LIMIT",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "JULIA_NUM_THREADS",
+    "GOMAXPROCS",
+    "PYTHON_CPU_COUNT",
+    "TF_NUM_THREADS",
+    "TF_LOOP_PARALLEL_ITERATIONS",
+    "ROOT_MAX_THREADS",
+    "CUBACORES",
+)
+
+
+class Environment(NamedTuple):
+    """settings: (name, value), each name once; dropped: (name, why)."""
+
+    settings: tuple[tuple[str, str], ...]
+    dropped: tuple[tuple[str, str], ...]
+
+
+def plan_environment(job: Job, node: Node, environ: Mapping[str, str]) -> Environment:
+    """What the task will find in its environment on top of the image's own."""
+    settings: dict[str, str] = {}
+    dropped = []
+    for name, value in environ.items():
+        if _PASSED.fullmatch(name) or name in THREADS:
+            settings[name] = _as_inside(value, job)
+        elif name.startswith(("APPTAINER", "SINGULARITY")):
+            dropped.append((name, "a job may not steer the container runtime"))
+        elif not _NAME.fullmatch(name):
+            dropped.append((name, "it is no name for a variable"))
+    cpus = job.cpus or node.slot.cpus
+    if cpus:
+        for name in THREADS:
+            settings.setdefault(name, str(cpus))
+    settings.update(_own(job))
+    settings.update(job.env)
+    return Environment(tuple(settings.items()), tuple(dropped))
+
+
+def _own(job: Job) -> Iterator[tuple[str, str]]:
+    temporary = os.path.join(job.scratch, ".jobwrap", "tmp") if job.here else "/tmp"
+    yield "HOME", job.scratch if job.here else job.target
+    for name in ("TMPDIR", "TMP", "TEMP"):
+        yield name, temporary
+    yield "JOBWRAP_VERSION", __version__
+
+
+def _as_inside(value: str, job: Job) -> str:
+    """A path in scratch as the task sees it; several may stand in one value, with colons between them."""
+    if job.here or job.scratch not in value:
+        return value
+    parts = value.split(":")
+    for at, part in enumerate(parts):
+        if part == job.scratch or part.startswith(job.scratch + "/"):
+            parts[at] = job.target + part[len(job.scratch) :]
+    return ":".join(parts)
+
+
+def runtime_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the runtime itself gets: nothing that a job could steer it with."""
+    path = environ.get("PATH") or os.defpath
+    return {"PATH": f"{path}:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8"}

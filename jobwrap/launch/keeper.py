@@ -1,0 +1,214 @@
+"""The keeper: a process between jobwrap and the runtime, so that nothing outlives jobwrap.
+
+It starts the runtime and waits for it. On the control pipe come the numbers of signals to hand on;
+the pipe's end means that jobwrap is gone, by SIGKILL too, and all that it started is killed. What the
+runtime or the task orphaned is re-parented to the keeper and killed when the runtime has ended.
+(PR_SET_PDEATHSIG on Apptainer's starter was seen not to end a container.)
+
+The keeper keeps jobwrap's locks, so that none of them is free before the last process is gone.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import select
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+# What jobwrap itself handles; the keeper must live through them, the task gets them by the control pipe.
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, linux/prctl.h
+_PATIENCE = 10.0  # seconds for killed processes to be gone; one in an uninterruptible wait never is
+
+
+class Start(NamedTuple):
+    """What the keeper starts: a program's path, its words and environment, and its descriptors.
+
+    inherited  numbers that it finds under the same number; error becomes its stderr
+    locks      descriptors that the keeper holds as long as it lives
+    """
+
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    folder: str
+    error: int
+    inherited: Sequence[int]
+    locks: Sequence[int] = ()
+
+
+class Kept(NamedTuple):
+    """What the keeper saw at the end: the runtime's wait status, usage of all it waited for, and how
+    many processes were left over, of which how many could not be killed.
+
+    usage  seconds in user and system mode, peak resident size in bytes of the largest process
+    """
+
+    status: int
+    user: float
+    system: float
+    peak: int
+    left: int
+    stuck: int
+
+
+class Keeper:
+    """jobwrap's side of the keeper.
+
+    report  a descriptor that becomes readable when the runtime has ended, or the keeper was killed
+    """
+
+    def __init__(self, start: Start) -> None:
+        control, self._control = os.pipe()
+        self.report, report = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            try:
+                _keep(start, control, report)
+            finally:
+                os._exit(1)
+        os.close(control)
+        os.close(report)
+
+    def send(self, number: int) -> None:
+        """Hands a signal on to the runtime, which hands it on to the task."""
+        try:
+            os.write(self._control, bytes([number]))
+        except BrokenPipeError:
+            pass  # it has ended; the report says how
+
+    def end(self) -> Kept | None:
+        """What the keeper saw, after `report` became readable; None if it was killed itself."""
+        said = b""
+        while block := os.read(self.report, 4096):
+            said += block
+        self.close()
+        try:
+            return Kept(*marshal.loads(said))
+        except (EOFError, ValueError, TypeError):
+            return None
+
+    def close(self) -> None:
+        """Ends all that the keeper started, and waits until it is gone."""
+        if self._control >= 0:
+            os.close(self._control)
+            self._control = -1
+            os.waitpid(self._pid, 0)
+            os.close(self.report)
+
+
+def _keep(start: Start, control: int, report: int) -> None:
+    """The keeper's whole life."""
+    os.setsid()
+    for number in _HANDLED:
+        signal.signal(number, signal.SIG_IGN)
+    _close_all_but(0, 1, 2, control, report, start.error, *start.inherited, *start.locks)
+    wake_read, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake)
+    runtime = os.fork()
+    if runtime == 0:
+        _become(start)
+    _adopt_orphans()
+    # The task's own streams end when the task does, not when the keeper does.
+    null = os.open(os.devnull, os.O_RDWR)
+    for mine in (0, 1, 2, start.error, *start.inherited):
+        os.dup2(null, mine)
+    seen = _watch(runtime, control, wake_read)
+    left, stuck = _kill_the_rest()
+    os.write(report, marshal.dumps((*seen, left, stuck)))
+    os._exit(0)
+
+
+def _become(start: Start) -> None:
+    """The runtime, in a session of its own: what a task does to its group reaches neither keeper nor jobwrap."""
+    try:
+        signal.set_wakeup_fd(-1)
+        # Python itself ignores PIPE and XFSZ; the task expects to find all as the kernel gives them.
+        for number in (*_HANDLED, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        os.setsid()
+        os.chdir(start.folder)
+        os.dup2(start.error, 2)
+        for descriptor in start.inherited:
+            os.set_inheritable(descriptor, True)
+        os.execve(start.argv[0], start.argv, start.environment)
+    except OSError as error:
+        os.write(2, f"FATAL: {start.argv[0]} cannot be executed: {error.strerror}\n".encode())
+    finally:
+        os._exit(127)
+
+
+def _close_all_but(*kept: int) -> None:
+    """Above all the gate's writing end: as long as the keeper held that, jobwrap could not close the gate."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in kept:
+            try:
+                os.close(int(name))
+            except OSError:
+                pass  # the listing's own
+
+
+def _adopt_orphans() -> None:
+    """Makes the keeper the parent of what its descendants leave behind."""
+    try:
+        import ctypes  # noqa: PLC0415  # only here, and while the runtime starts
+
+        ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0)
+    except (ImportError, OSError, AttributeError):
+        pass  # a Python without ctypes: a PID namespace ends its processes all the same
+
+
+def _watch(runtime: int, control: int, wake: int) -> tuple[int, float, float, int]:
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    poll.register(wake, select.POLLIN)
+    while True:
+        for descriptor, _ in poll.poll():
+            if descriptor == wake:
+                os.read(wake, 4096)
+                continue
+            numbers = os.read(control, 4096)
+            if not numbers:
+                poll.unregister(control)
+                numbers = bytes([signal.SIGKILL])
+            for number in numbers:
+                os.kill(runtime, number)  # not yet waited for, so the number is still its own
+        while True:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+            if pid == runtime:
+                return status, usage.ru_utime, usage.ru_stime, usage.ru_maxrss * 1024
+            if pid == 0:
+                break
+
+
+def _kill_the_rest() -> tuple[int, int]:
+    """Kills whatever was re-parented to the keeper: how many it was, and how many could not be killed."""
+    seen: set[int] = set()
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        children = _children()
+        if not children:
+            return len(seen), 0
+        seen.update(children)
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            continue  # none is left, unless one was re-parented in between
+        time.sleep(0.002)
+    return len(seen), len(_children())
+
+
+def _children() -> list[int]:
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            return [int(pid) for pid in file.read().split()]
+    except OSError:
+        return []

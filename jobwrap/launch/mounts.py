@@ -1,0 +1,144 @@
+"""What of the node the task sees: one table of what every task gets, and the job's own binds.
+
+Each mount is there or dropped with a reason before the launch: a runtime ends with an error of its own
+when a source is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from jobwrap.failures import JobwrapError
+from jobwrap.job.spec import Bind, Job
+from jobwrap.node.probe import Hung, ask
+from jobwrap.settings import Settings
+
+# What the field's pools bind for every job (GlideinWMS, OSPool); read-only, dropped where it is not there.
+_COMMON = ("/etc/hosts", "/etc/localtime")
+_FORBIDDEN_SOURCES = ("/proc", "/sys", "/dev", "/etc/jobwrap")
+_FORBIDDEN_TARGETS = ("/", "/proc", "/sys", "/dev", "/.singularity.d")
+CONTROL = ".jobwrap"  # jobwrap's own folder in scratch
+
+
+class Mount(NamedTuple):
+    """One mount of the container; read-only unless writable."""
+
+    source: str
+    target: str
+    writable: bool = False
+
+
+class Dropped(NamedTuple):
+    """A mount that will not be there, and why."""
+
+    source: str
+    why: str
+
+
+def plan_mounts(
+    job: Job, settings: Settings, cvmfs: str, inputs: Iterable[Mount]
+) -> tuple[tuple[Mount, ...], tuple[Dropped, ...]]:
+    """All mounts in the order in which they are made, and those dropped.
+
+    JobwrapError policy.forbidden for a bind that no site would allow, job.usage for a source that the
+    job asks for and that is not there.
+    """
+    control = os.path.join(job.scratch, CONTROL)
+    mounts = [
+        Mount(job.scratch, job.target, True),
+        Mount(os.path.join(control, "tmp"), "/tmp", True),
+        Mount(os.path.join(control, "var_tmp"), "/var/tmp", True),
+        # A folder, since a file that covers one file is detached by a rename on the host.
+        Mount(os.path.join(control, "empty"), os.path.join(job.target, CONTROL)),
+    ]
+    common = [*(Mount(path, path) for path in _COMMON), Mount(cvmfs, "/cvmfs")]
+    sites = [Mount(*bind) for bind in settings.binds]
+    asked = [Mount(*bind) for bind in job.binds]
+    _must_be_allowed(job, asked)
+    present = _look([mount.source for mount in common])
+    if sites or asked:  # these may lie on any file system
+        present.update(_ask([mount.source for mount in sites + asked], settings.deadline))
+    dropped = []
+    for mount in common + sites:
+        if present[mount.source]:
+            mounts.append(mount)
+        else:
+            dropped.append(Dropped(mount.source, "it is not on this node"))
+    for mount in asked:
+        if not present[mount.source]:
+            raise JobwrapError(
+                "job.usage", problem=f"--bind {mount.source}: there is no such path on this node"
+            )
+        mounts.append(mount)
+    return (*mounts, *inputs), tuple(dropped)
+
+
+def as_words(mounts: Sequence[Mount]) -> tuple[str, ...]:
+    """--mount options for Apptainer: CSV, which takes any path (--bind has no way to write a colon)."""
+    words: list[str] = []
+    for mount in mounts:
+        fields = ["type=bind", f"src={mount.source}", f"dst={mount.target}"]
+        if not mount.writable:
+            fields.append("ro")
+        words += ["--mount", ",".join(_quoted(field) for field in fields)]
+    return tuple(words)
+
+
+def _quoted(field: str) -> str:
+    if not any(mark in field for mark in ',"\n'):
+        return field
+    return '"' + field.replace('"', '""') + '"'
+
+
+def _must_be_allowed(job: Job, asked: list[Mount]) -> None:
+    control = os.path.join(job.scratch, CONTROL)
+    for mount in asked:
+        source, target = os.path.realpath(mount.source), mount.target
+        if _at_or_below(source, _FORBIDDEN_SOURCES) or _at_or_below(control, (source,)):
+            raise JobwrapError(
+                "policy.forbidden", what=f"--bind {mount.source}", rule="no task may see that path"
+            )
+        if target == "/" or _at_or_below(
+            target, (*_FORBIDDEN_TARGETS[1:], os.path.join(job.target, CONTROL))
+        ):
+            raise JobwrapError(
+                "policy.forbidden",
+                what=f"--bind {mount.source} at {target}",
+                rule="no bind may cover that path",
+            )
+
+
+def _at_or_below(path: str, tops: Iterable[str]) -> bool:
+    return any(path == top or path.startswith(top.rstrip("/") + "/") for top in tops)
+
+
+def _ask(paths: list[str], deadline: float) -> dict[str, bool]:
+    """Which of the paths are there, asked in a child: any of them may be on a mount that hangs."""
+    try:
+        answer: dict[str, bool] = ask(_look, paths, deadline=deadline, what="the paths to bind")
+    except Hung as hung:
+        what = "a path to bind (" + ", ".join(paths) + ")"
+        raise JobwrapError("site.cvmfs_hung", path=what, seconds=hung.seconds) from hung
+    return answer
+
+
+def _look(paths: list[str]) -> dict[str, bool]:
+    return {path: os.path.exists(path) for path in paths}
+
+
+def make_mount_point(mount: Mount, scratch: str, target: str) -> str | None:
+    """Makes the place in scratch on which a mount below the target lies; its path, if it was not there."""
+    if not mount.target.startswith(target.rstrip("/") + "/"):
+        return None
+    place = os.path.join(scratch, mount.target[len(target.rstrip("/")) + 1 :])
+    if os.path.lexists(place):
+        return None
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    if stat.S_ISDIR(os.stat(mount.source).st_mode):
+        os.mkdir(place)
+    else:
+        os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    return place
