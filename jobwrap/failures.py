@@ -64,6 +64,7 @@ _ROWS = (
     ("site.cvmfs_missing", SITE, 69, ELSEWHERE, "{path} is not mounted on this node; run where CVMFS is, or set CVMFS_BASE"),
     ("site.cvmfs_broken", SITE, 69, ELSEWHERE, "{path} does not work on this node ({problem}); the site must repair its CVMFS mount"),
     ("site.cvmfs_hung", SITE, 69, ELSEWHERE, "{path} did not answer within {seconds:g} s; the site must repair its CVMFS mount"),
+    ("site.storage", SITE, 69, ELSEWHERE, "{path} does not work on this node ({problem}); the site must look at that file system"),
     ("site.scratch", SITE, 73, ELSEWHERE, "the scratch folder {path} cannot be used: {problem}; give another with --scratch"),
     ("site.settings", SITE, 78, ELSEWHERE, "the site's settings {path} cannot be used: {problem}; the site must correct them"),
     ("site.no_gpu", SITE, 69, ELSEWHERE, "the job was granted GPU {granted} and this node has no such device; the site must look at its GPUs"),

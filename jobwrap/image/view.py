@@ -1,0 +1,76 @@
+"""Paths as someone else sees them: the tree's /cvmfs or an image's / may lie elsewhere on the node.
+
+An image's absolute link to /lib must never be followed into the node's own /lib, and the tree's
+links to /cvmfs/... must be followed where CVMFS is mounted elsewhere. Links can't escape a view.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import NamedTuple
+
+_MOST_LINKS = 40  # as the kernel, path_resolution(7)
+
+
+class View(NamedTuple):
+    """What is seen where: (seen folder, folder of the node), the longest seen folder wins."""
+
+    mounts: tuple[tuple[str, str], ...]
+
+    def on_node(self, seen: str) -> str:
+        """The node's path for a seen one, whose links are not looked at."""
+        for folder, source in sorted(self.mounts, key=lambda mount: -len(mount[0])):
+            prefix = folder.rstrip("/")
+            if seen == folder or seen.startswith(prefix + "/"):
+                return (source.rstrip("/") + seen[len(prefix) :]) or "/"
+        return seen
+
+    def seen(self, path: str) -> str:
+        """The seen path for one of the node, as someone may write it who knows where things lie."""
+        for folder, source in self.mounts:
+            if path.startswith(source.rstrip("/") + "/"):
+                return folder.rstrip("/") + path[len(source.rstrip("/")) :]
+        return path
+
+    def real(self, seen: str) -> str:
+        """The seen path with all its links followed, in this view; OSError where that is not possible."""
+        done, links = "", 0
+        left = seen.split("/")[::-1]
+        while left:
+            part = left.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                done = done.rpartition("/")[0]
+                continue
+            target = _link_target(self.on_node(f"{done}/{part}"))
+            if target is None:
+                done = f"{done}/{part}"
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), seen)
+            if target.startswith("/"):
+                done = ""
+            left += target.split("/")[::-1]
+        return done or "/"
+
+    def find(self, seen: str) -> str:
+        """The node's path of the file that `seen` leads to; OSError where there is none."""
+        return self.on_node(self.real(seen))
+
+
+def cvmfs_at(mount: str) -> View:
+    """The node's own view, but for /cvmfs, which lies at `mount`."""
+    return View((("/cvmfs", mount or "/cvmfs"),))
+
+
+def _link_target(path: str) -> str | None:
+    """Where a link points, None for what is there and no link."""
+    try:
+        return os.readlink(path)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return None
+        raise
