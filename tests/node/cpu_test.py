@@ -42,7 +42,7 @@ def test_what_is_lacking_is_named_in_either_spelling(spelling):
 
 def test_an_arm_cpu_has_features_and_no_level():
     arm = read_cpu("processor\t: 0\nFeatures\t: fp asimd sve\nCPU implementer\t: 0x41\n")
-    assert (arm.level, arm.vendor, arm.features) == (None, "0x41", {"fp", "asimd", "sve"})
+    assert (arm.level, arm.vendor, arm.features) == (None, "ARM", {"fp", "asimd", "sve"})
 
 
 def test_a_text_that_is_no_cpuinfo_gives_an_unknown_cpu():

@@ -36,7 +36,7 @@ def test_any_other_error_is_told_in_words():
 
 
 def test_no_answer_in_time_is_named():
-    with pytest.raises(Hung, match="a test did not answer within 0.05 s"):
+    with pytest.raises(Hung, match=r"a test did not answer within 0\.05 s"):
         ask(time.sleep, 60, deadline=0.05, what="a test")
 
 
