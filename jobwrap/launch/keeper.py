@@ -31,7 +31,7 @@ class Start(NamedTuple):
     locks      descriptors that the keeper holds as long as it lives
     """
 
-    argv: Sequence[str]
+    argv: tuple[str, ...]
     environment: Mapping[str, str]
     folder: str
     error: int
@@ -124,7 +124,7 @@ def _keep(start: Start, control: int, report: int) -> None:
 
 
 def _become(start: Start) -> None:
-    """The runtime, in a session of its own: what a task does to its group reaches neither keeper nor jobwrap."""
+    """The runtime, in a session of its own: what a task does to its group reaches nobody else."""
     try:
         signal.set_wakeup_fd(-1)
         # Python itself ignores PIPE and XFSZ; the task expects to find all as the kernel gives them.
@@ -156,7 +156,7 @@ def _close_all_but(*kept: int) -> None:
 def _adopt_orphans() -> None:
     """Makes the keeper the parent of what its descendants leave behind."""
     try:
-        import ctypes  # noqa: PLC0415  # only here, and while the runtime starts
+        import ctypes  # only here, and while the runtime starts
 
         ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0)
     except (ImportError, OSError, AttributeError):

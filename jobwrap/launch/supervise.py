@@ -1,0 +1,115 @@
+"""Watch one container from its start to its end: signals, the gate's word, the runtime's words, the time.
+
+Nothing here polls: jobwrap sleeps until a descriptor has something or a deadline is there.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from jobwrap.launch.gate import Gate, Said
+from jobwrap.launch.keeper import Keeper, Kept, Start
+from jobwrap.signals import ENDING, Signals
+
+_WORDS = 64 << 10  # of the runtime's own words, the last ones are kept
+
+
+class TaskEnd(NamedTuple):
+    """How it ended, as far as it was seen; diagnose.py says what that means.
+
+    said      what the gate told
+    kept      what the keeper saw, None if it was killed itself
+    words     the runtime's own stderr
+    timed_out whether the time limit had run out
+    ended_by  the number of the signal from outside that ended it, 0 without one
+    seconds   from the opening of the gate to the end
+    """
+
+    said: Said
+    kept: Kept | None
+    words: str
+    timed_out: bool
+    ended_by: int
+    seconds: float
+
+
+class Container:
+    """One container instance: started at once, its task held at the gate until open() is called."""
+
+    def __init__(self, start: Start, gate: Gate, signals: Signals, grace: float) -> None:
+        self._gate, self._signals, self._grace = gate, signals, grace
+        self._words, words = os.pipe()
+        self._said = Said()
+        self._heard = b""
+        try:
+            self._keeper = Keeper(start._replace(error=words))
+        finally:
+            os.close(words)
+            gate.close_child_ends()
+
+    def open(self, settings: Iterable[tuple[str, str]]) -> None:
+        """Lets the task start with these variables."""
+        self._opened = time.monotonic()
+        self._gate.open(settings)
+
+    def wait(self, limit: float | None) -> TaskEnd:
+        """Waits until nothing of the container is left; limit is the task's wall time in seconds.
+
+        A signal that ends the job, or the limit, is TERM to the task, and after the grace period KILL.
+        """
+        self._signals.raising = False
+        timed_out, deadline, killing = False, None if limit is None else self._opened + limit, None
+        poll = select.poll()
+        sources = {self._gate.status: self._hear_gate, self._words: self._hear_runtime}
+        for descriptor in (*sources, self._signals.wake, self._keeper.report):
+            poll.register(descriptor, select.POLLIN)
+        ended = False
+        while not ended or sources:
+            next_at = min((at for at in (deadline, killing) if at is not None), default=None)
+            events = poll.poll(None if next_at is None else max(0.0, next_at - time.monotonic()) * 1000)
+            for descriptor, _ in events:
+                if descriptor == self._keeper.report:
+                    ended = True
+                    poll.unregister(descriptor)
+                elif descriptor in sources and not sources[descriptor]():
+                    poll.unregister(descriptor)
+                    del sources[descriptor]
+            for number in self._signals.take():
+                self._keeper.send(number)
+                if number in ENDING and killing is None:
+                    killing = time.monotonic() + self._grace
+            now = time.monotonic()
+            if deadline is not None and now >= deadline:
+                timed_out, deadline = True, None
+                self._keeper.send(signal.SIGTERM)
+                killing = killing or now + self._grace
+            if killing is not None and now >= killing:
+                self._keeper.send(signal.SIGKILL)
+                killing = None
+        kept = self._keeper.end()
+        seconds = time.monotonic() - self._opened
+        words = self._heard.decode(errors="replace")
+        return TaskEnd(self._said, kept, words, timed_out, self._signals.ended_by, seconds)
+
+    def abandon(self) -> str:
+        """Ends the container whose task never started; the runtime's words so far."""
+        self._gate.close()
+        self._keeper.close()
+        while self._hear_runtime():
+            pass
+        return self._heard.decode(errors="replace")
+
+    def _hear_gate(self) -> bool:
+        said = os.read(self._gate.status, 4096)
+        self._said = self._gate.feed(said)
+        return bool(said)
+
+    def _hear_runtime(self) -> bool:
+        words = os.read(self._words, 65536)
+        self._heard = (self._heard + words)[-_WORDS:]
+        return bool(words)

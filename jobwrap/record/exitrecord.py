@@ -1,0 +1,108 @@
+"""The exit record: one JSON object that says what happened; record/schema.json is its form.
+
+It grows as the job goes on: run.py hands each room's noun in, and this file alone knows how it is
+written down. Values of variables and secrets in URLs never are.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from jobwrap import __version__
+from jobwrap.failures import JobwrapError
+from jobwrap.job.spec import Job
+
+SCHEMA = 1
+LOST, FINISHED = "lost", "finished"
+
+
+class ExitRecord:
+    """The record of one job; `fields` is what is written."""
+
+    def __init__(self, job: Job) -> None:
+        self._clock = time.monotonic()
+        self._phase_began = self._clock
+        self.fields: dict[str, Any] = {
+            "schema": SCHEMA,
+            "jobwrap": {"version": __version__, "pid": os.getpid()},
+            "id": os.urandom(16).hex(),
+            "state": LOST,
+            "phase": "start",
+            "started": utc(),
+            "job": _job(job),
+            "phases": [],
+        }
+
+    def begin(self, phase: str) -> None:
+        """A phase begins, and with it the one before ends."""
+        now = time.monotonic()
+        self._end_phase(now)
+        self._phase_began = now
+        self.fields["phase"] = phase
+        self.fields["phases"].append({"name": phase, "started": utc()})
+
+    def note(self, **fields: Any) -> None:
+        """Adds what a room found; the names are those of the schema."""
+        self.fields.update(fields)
+
+    def finish(self, end: dict[str, Any]) -> None:
+        """The last word."""
+        now = time.monotonic()
+        self._end_phase(now)
+        self.fields.update(
+            state=FINISHED, phase=FINISHED, ended=utc(), seconds=round(now - self._clock, 4), end=end
+        )
+
+    def _end_phase(self, now: float) -> None:
+        if self.fields["phases"]:
+            self.fields["phases"][-1]["seconds"] = round(now - self._phase_began, 4)
+
+
+def utc(at: float | None = None) -> str:
+    """A moment (seconds since the epoch; now) as ISO 8601 in UTC with milliseconds."""
+    at = time.time() if at is None else at
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}Z"
+
+
+def without_secrets(place: str) -> str:
+    """A path or URL without what may be secret in it: user information, query and fragment."""
+    scheme, mark, rest = place.partition("://")
+    if not mark:
+        return place if ":" not in place.partition("/")[0] else place[:64]
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.split('?')[0].split('#')[0]}"
+
+
+def _job(job: Job) -> dict[str, Any]:
+    return {
+        "command": list(job.command),
+        "ids": dict(job.ids),
+        "image": job.image,
+        "inputs": [
+            {
+                "name": each.name,
+                "places": [without_secrets(place) for place in each.places],
+                "checksum": ":".join(each.checksum) if each.checksum else None,
+            }
+            for each in job.inputs
+        ],
+        "outputs": [{"name": each.name, "url": without_secrets(each.url)} for each in job.outputs],
+        "binds": [each._asdict() for each in job.binds],
+        "environment": [name for name, _ in job.env],
+        "scratch": job.scratch,
+        "target": job.target,
+        "here": job.here,
+        **{name: getattr(job, name) for name in ("gpus", "cpus", "memory", "disk", "time", "grace")},
+    }
+
+
+def failure_of(error: JobwrapError) -> dict[str, Any]:
+    """How a failure of the table stands in a record's end."""
+    return {
+        "failure": error.failure.name,
+        "who": error.failure.who,
+        "advice": error.failure.advice,
+        "sentence": error.sentence,
+    }
