@@ -30,7 +30,7 @@ def read_table(path: str) -> dict[str, Any]:
 
 def _toml(text: str) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
-        import tomllib  # noqa: PLC0415  # only where a TOML file is read
+        import tomllib  # only where a TOML file is read
     else:
-        import tomli as tomllib  # noqa: PLC0415
+        import tomli as tomllib
     return tomllib.loads(text)

@@ -11,8 +11,9 @@ import stat
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from jobwrap import control
 from jobwrap.failures import JobwrapError
-from jobwrap.job.spec import Bind, Job
+from jobwrap.job.spec import Job
 from jobwrap.node.probe import Hung, ask
 from jobwrap.settings import Settings
 
@@ -20,7 +21,6 @@ from jobwrap.settings import Settings
 _COMMON = ("/etc/hosts", "/etc/localtime")
 _FORBIDDEN_SOURCES = ("/proc", "/sys", "/dev", "/etc/jobwrap")
 _FORBIDDEN_TARGETS = ("/", "/proc", "/sys", "/dev", "/.singularity.d")
-CONTROL = ".jobwrap"  # jobwrap's own folder in scratch
 
 
 class Mount(NamedTuple):
@@ -46,13 +46,13 @@ def plan_mounts(
     JobwrapError policy.forbidden for a bind that no site would allow, job.usage for a source that the
     job asks for and that is not there.
     """
-    control = os.path.join(job.scratch, CONTROL)
+    own = os.path.join(job.scratch, control.NAME)
     mounts = [
         Mount(job.scratch, job.target, True),
-        Mount(os.path.join(control, "tmp"), "/tmp", True),
-        Mount(os.path.join(control, "var_tmp"), "/var/tmp", True),
+        Mount(f"{own}/tmp", "/tmp", True),
+        Mount(f"{own}/var_tmp", "/var/tmp", True),
         # A folder, since a file that covers one file is detached by a rename on the host.
-        Mount(os.path.join(control, "empty"), os.path.join(job.target, CONTROL)),
+        Mount(f"{own}/empty", os.path.join(job.target, control.NAME)),
     ]
     common = [*(Mount(path, path) for path in _COMMON), Mount(cvmfs, "/cvmfs")]
     sites = [Mount(*bind) for bind in settings.binds]
@@ -94,15 +94,15 @@ def _quoted(field: str) -> str:
 
 
 def _must_be_allowed(job: Job, asked: list[Mount]) -> None:
-    control = os.path.join(job.scratch, CONTROL)
+    own = os.path.join(job.scratch, control.NAME)
     for mount in asked:
         source, target = os.path.realpath(mount.source), mount.target
-        if _at_or_below(source, _FORBIDDEN_SOURCES) or _at_or_below(control, (source,)):
+        if _at_or_below(source, _FORBIDDEN_SOURCES) or _at_or_below(own, (source,)):
             raise JobwrapError(
                 "policy.forbidden", what=f"--bind {mount.source}", rule="no task may see that path"
             )
         if target == "/" or _at_or_below(
-            target, (*_FORBIDDEN_TARGETS[1:], os.path.join(job.target, CONTROL))
+            target, (*_FORBIDDEN_TARGETS[1:], os.path.join(job.target, control.NAME))
         ):
             raise JobwrapError(
                 "policy.forbidden",

@@ -16,7 +16,7 @@ from jobwrap.node.probe import Hung, ask
 
 
 class Bound(NamedTuple):
-    """An input that lies on the node at the path `source`; in_place if that is where the task looks for it."""
+    """An input on the node at the path `source`; in_place if that is where the task looks for it."""
 
     name: str
     source: str
@@ -53,14 +53,18 @@ def plan_staging(job: Job, cvmfs: str, deadline: float) -> Staging:
             reasons.append(f"input {each.name}: {found} {'is in place' if in_place else 'is bound'}")
         elif found is not None or remote:
             wanted.append(each._replace(places=((found,) if found is not None else ()) + remote))
-            reasons.append(f"input {each.name}: fetched from the first of {len(wanted[-1].places)} places that has it")
+            reasons.append(
+                f"input {each.name}: fetched from the first of {len(wanted[-1].places)} places that has it"
+            )
         else:
             raise _none_left(each, places)
     return Staging(tuple(bound), tuple(wanted), tuple(reasons))
 
 
 def _none_left(each: Input, places: dict[str, str]) -> JobwrapError:
-    name = "input.checksum" if all("checksum" in problem for problem in places.values()) else "input.not_found"
+    name = (
+        "input.checksum" if all("checksum" in problem for problem in places.values()) else "input.not_found"
+    )
     told = ", ".join(f"{path} {problem}" for path, problem in places.items())
     return JobwrapError(name, name=each.name, places=told)
 
@@ -98,7 +102,9 @@ def _ask(asked: Asked, deadline: float) -> dict[tuple[str, str], str]:
     """
     what = ", ".join(path for _, path, _ in asked)
     try:
-        gigabytes = ask(_gigabytes, asked, deadline=deadline, what=what) if any(each[2] for each in asked) else 0
+        gigabytes = (
+            ask(_gigabytes, asked, deadline=deadline, what=what) if any(each[2] for each in asked) else 0
+        )
         found: dict[tuple[str, str], str] = ask(_look, asked, deadline=deadline * (1 + gigabytes), what=what)
     except Hung as hung:
         raise JobwrapError("site.cvmfs_hung", path=hung.what, seconds=hung.seconds) from hung
@@ -106,7 +112,9 @@ def _ask(asked: Asked, deadline: float) -> dict[tuple[str, str], str]:
 
 
 def _gigabytes(asked: Asked) -> float:
-    return sum(os.stat(path).st_size for _, path, checksum in asked if checksum and os.path.exists(path)) / 2**30
+    return (
+        sum(os.stat(path).st_size for _, path, checksum in asked if checksum and os.path.exists(path)) / 2**30
+    )
 
 
 def _look(asked: Asked) -> dict[tuple[str, str], str]:
@@ -117,18 +125,20 @@ def _problem(path: str, checksum: tuple[str, str] | None) -> str:
     """Why this path does not serve; "" if it does."""
     try:
         mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            return "is neither a file nor a folder"
+        if not stat.S_ISREG(mode) and (checksum or not stat.S_ISDIR(mode)):
+            return "is no file" if checksum else "is neither a file nor a folder"
         if not os.access(path, os.R_OK):
             return "may not be read"
-        if checksum is None:
-            return ""
-        if stat.S_ISDIR(mode):
-            return "is a folder and has no checksum"
-        from jobwrap.transfer.checksum import of_file
-
-        return "" if of_file(path, checksum[0]) == checksum[1] else "does not have the checksum"
+        if checksum and _digest(path, checksum[0]) != checksum[1]:
+            return "does not have the checksum"
+        return ""
     except FileNotFoundError:
         return "is not there"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
+
+
+def _digest(path: str, algorithm: str) -> str:
+    from jobwrap.transfer.checksum import of_file
+
+    return of_file(path, algorithm)

@@ -1,0 +1,126 @@
+"""From what was seen at the end of a container to what went wrong; a guess is called a guess."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+from typing import NamedTuple
+
+from jobwrap.failures import JobwrapError
+from jobwrap.launch.supervise import TaskEnd
+
+# The sentences of the runtimes that mean something particular: pattern, failure.
+_RUNTIME_WORDS = (
+    (r"user namespace|uid_map|newuidmap|unprivileged|namespace: operation not", "site.no_user_namespaces"),
+    (r".", "site.runtime_failed"),
+)
+_SIGNAL_BASE = 128
+
+
+class Ending(NamedTuple):
+    """The end of a run.
+
+    code      jobwrap's own exit code
+    signal    what the task was ended by, None without one
+    of        whose the code is: "task" or "jobwrap"
+    error     the failure with its sentence, None if all went well
+    evidence  what speaks for it, a sentence each
+    """
+
+    code: int
+    signal: int | None
+    of: str
+    error: JobwrapError | None
+    evidence: tuple[str, ...] = ()
+
+
+def diagnose(
+    end: TaskEnd, command: tuple[str, ...], runtime: str, container: str, limit: float | None
+) -> Ending:
+    """What the end of the container means.
+
+    runtime    what was to start it, for the sentence
+    container  what jobwrap itself was started inside, ""
+    """
+    if end.said.refused is not None:
+        return _refused(end.said.refused, command[0])
+    status = end.said.status
+    if status is None:
+        return _no_word(end, runtime, container)
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+    code = _SIGNAL_BASE + number if number else os.WEXITSTATUS(status)
+    return Ending(code, number, "task", _failure(end, code, number, limit))
+
+
+def _failure(end: TaskEnd, code: int, number: int | None, limit: float | None) -> JobwrapError | None:
+    if end.ended_by:
+        name = signal.Signals(end.ended_by).name
+        return JobwrapError("batch.terminated", signal=end.ended_by, signal_name=name)
+    if end.timed_out:
+        return JobwrapError("limit.time", seconds=limit)
+    if number:
+        return JobwrapError("task.killed", signal=number, signal_name=signal_name(number))
+    if code:
+        return JobwrapError("task.failed", code=code)
+    return None
+
+
+def _refused(number: int, command: str) -> Ending:
+    if number == errno.ENOENT:
+        return failed(JobwrapError("task.not_found", command=command))
+    problem = os.strerror(number)
+    if number == errno.ENOEXEC:
+        problem = "it is neither a program for this machine nor a script with #! in its first line"
+    return failed(JobwrapError("task.not_executable", command=command, problem=problem))
+
+
+def _no_word(end: TaskEnd, runtime: str, container: str) -> Ending:
+    """The gate did not tell how the task ended: it never started, or all was killed together."""
+    if end.ended_by:
+        name = signal.Signals(end.ended_by).name
+        error = JobwrapError("batch.terminated", signal=end.ended_by, signal_name=name)
+        return Ending(_SIGNAL_BASE + end.ended_by, end.ended_by, "jobwrap", error)
+    if end.said.opened:
+        error = JobwrapError("task.killed", signal=signal.SIGKILL, signal_name="SIGKILL")
+        if end.timed_out:
+            error = JobwrapError("limit.time", seconds=end.seconds)
+        evidence = ("every process of the container was killed at once",)
+        return Ending(_SIGNAL_BASE + signal.SIGKILL, signal.SIGKILL, "task", error, evidence)
+    return failed(runtime_failure(end.words, runtime, container), *last_words(end.words))
+
+
+def runtime_failure(words: str, runtime: str, container: str) -> JobwrapError:
+    """The failure of a runtime that could not start the container, from its own words."""
+    told = last_words(words)
+    problem = told[-1] if told else "it said nothing"
+    if container:
+        return JobwrapError("site.no_nesting", problem=problem)
+    name = next(name for pattern, name in _RUNTIME_WORDS if re.search(pattern, problem, re.IGNORECASE))
+    return JobwrapError(name, runtime=runtime, problem=problem)
+
+
+def last_words(words: str) -> tuple[str, ...]:
+    """The last lines of a runtime that tell why, without its colours and level; FATAL before the rest."""
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in words.splitlines()]
+    fatal = [line for line in lines if line.startswith(("FATAL", "ERROR"))]
+    return tuple(re.sub(r"^(FATAL|ERROR|WARNING|INFO):\s*", "", line) for line in (fatal or lines) if line)[
+        -3:
+    ]
+
+
+def failed(error: JobwrapError, *evidence: str) -> Ending:
+    """The ending of a job that jobwrap itself could not carry through."""
+    code = error.failure.code
+    if code is None:  # the table's rows for signals: as a shell would put it
+        code = _SIGNAL_BASE + int(str(error.facts.get("signal", 0)))
+    return Ending(code, None, "jobwrap", error, evidence)
+
+
+def signal_name(number: int) -> str:
+    """SIGTERM for 15; the number alone where it has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

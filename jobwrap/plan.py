@@ -1,0 +1,160 @@
+"""The plan: all that was decided before the launch, and why. A dry run prints it, a run executes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from jobwrap.failures import JobwrapError
+from jobwrap.image.choose import Image, choose
+from jobwrap.job.spec import Job
+from jobwrap.launch.command import container_command
+from jobwrap.launch.environment import Environment, plan_environment
+from jobwrap.launch.mounts import Dropped, Mount, plan_mounts
+from jobwrap.node.survey import Node, survey
+from jobwrap.record.exitrecord import without_secrets
+from jobwrap.settings import Settings
+from jobwrap.stage.plan import Staging, plan_staging
+
+
+class Plan(NamedTuple):
+    """One job on one node.
+
+    image    None where the task runs without a container
+    runtime  the words that start the container, () without one
+    reasons  why it is so, a sentence each
+    """
+
+    job: Job
+    node: Node
+    image: Image | None
+    staging: Staging
+    mounts: tuple[Mount, ...]
+    dropped: tuple[Dropped, ...]
+    environment: Environment
+    runtime: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+def look_around(
+    job: Job, settings: Settings, environ: Mapping[str, str], machine_ad: Mapping[str, Any]
+) -> Node:
+    """The survey, with what the site says about its node."""
+    if settings.cvmfs:
+        environ = {**environ, "CVMFS_MOUNT_DIR": settings.cvmfs}
+    return survey(environ, machine_ad, job.scratch, runtime=settings.runtime)
+
+
+def make_plan(job: Job, settings: Settings, node: Node, environ: Mapping[str, str]) -> Plan:
+    """Decides everything; JobwrapError where this job cannot run on this node as the site allows."""
+    if not job.command:
+        raise JobwrapError("job.usage", problem="no command was given")
+    image = None if job.here else choose(job, node, settings)
+    staging = plan_staging(job, node.cvmfs, settings.deadline)
+    mounts: tuple[Mount, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    runtime: tuple[str, ...] = ()
+    if image:
+        if node.runtime is None:
+            raise _no_runtime(node)
+        inputs = [
+            Mount(each.source, f"{job.target}/{each.name}") for each in staging.bound if not each.in_place
+        ]
+        mounts, dropped = plan_mounts(job, settings, node.cvmfs, inputs)
+        runtime = container_command(node.runtime, image, job, node.gpus, mounts, settings.network)
+    return Plan(
+        job=job,
+        node=node,
+        image=image,
+        staging=staging,
+        mounts=mounts,
+        dropped=dropped,
+        environment=plan_environment(job, node, environ),
+        runtime=runtime,
+        reasons=_reasons(node, image, staging),
+    )
+
+
+def _no_runtime(node: Node) -> JobwrapError:
+    tried = "; ".join(f"{path}: {why}" for path, why in node.rejected) or "none was found"
+    if node.container:
+        problem = f"no container runtime was found in this {node.container} container"
+        return JobwrapError("site.no_nesting", problem=problem)
+    return JobwrapError("site.no_runtime", tried=tried)
+
+
+def _reasons(node: Node, image: Image | None, staging: Staging) -> tuple[str, ...]:
+    reasons = list(image.reasons) if image else ["the task runs without a container: --here"]
+    if image and node.runtime:
+        reasons.append(f"the runtime is {node.runtime.path}: {node.runtime.source}")
+    return (*reasons, *staging.reasons)
+
+
+_NODE = ("hostname", "machine", "kernel", "python", "container", "cvmfs")
+
+
+def as_record(plan: Plan) -> dict[str, Any]:
+    """The plan as the exit record and --json have it; no value of any variable is in it."""
+    node, image = plan.node, plan.image
+    return {
+        "node": {
+            **{name: getattr(node, name) for name in _NODE},
+            "cpu": {"vendor": node.cpu.vendor, "model": node.cpu.model, "level": node.cpu.level},
+            "gpus": {name: getattr(node.gpus, name) for name in ("vendor", "granted", "present")},
+            "slot": node.slot._asdict(),
+        },
+        "image": image and {
+            "asked": image.asked,
+            "path": image.path,
+            "kind": image.kind,
+            "tag": image.tag,
+            "content_id": image.content_id,
+        },
+        "container": {
+            "runtime": list(plan.runtime),
+            "mounts": [mount._asdict() for mount in plan.mounts],
+            "dropped": [dropped._asdict() for dropped in plan.dropped],
+            "environment": sorted(name for name, _ in plan.environment.settings),
+            "environment_dropped": [{"name": name, "why": why} for name, why in plan.environment.dropped],
+        },
+        "plan": list(plan.reasons),
+    }  # fmt: skip
+
+
+def for_people(plan: Plan) -> list[str]:
+    """The plan as lines of text."""
+    job, node, image = plan.job, plan.node, plan.image
+    cpu = (
+        node.machine,
+        node.cpu.level or "level unknown",
+        node.cpu.model or node.cpu.vendor or "CPU unknown",
+    )
+    lines = [f"node      {node.hostname}: {', '.join(cpu)}"]
+    if node.gpus.granted:
+        lines.append(f"gpus      {', '.join(node.gpus.granted)}")
+    lines.append(f"scratch   {job.scratch}" + ("" if job.here else f", inside {job.target}"))
+    if image:
+        lines.append(f"image     {image.asked}, {image.kind} {image.path}")
+    for bound in plan.staging.bound:
+        lines.append(
+            f"input     {bound.name}: {bound.source}, {'in place' if bound.in_place else 'bound read-only'}"
+        )
+    for wanted in plan.staging.wanted:
+        lines.append(f"input     {wanted.name}: from {', then '.join(map(without_secrets, wanted.places))}")
+    for output in job.outputs:
+        lines.append(f"output    {output.name}: {without_secrets(output.url) or 'stays in scratch'}")
+    for mount in plan.mounts:
+        lines.append(f"mount     {mount.source} at {mount.target}{', writable' if mount.writable else ''}")
+    lines += [f"dropped   {source}: {why}" for source, why in plan.dropped]
+    lines.append(f"variables {' '.join(sorted(name for name, _ in plan.environment.settings))}")
+    lines += [f"dropped   variable {name}: {why}" for name, why in plan.environment.dropped]
+    if plan.runtime:
+        lines.append(f"start     {' '.join(map(_quoted, plan.runtime))}")
+    lines.append(f"task      {' '.join(map(_quoted, job.command))}")
+    return lines + [f"because   {reason}" for reason in plan.reasons]
+
+
+def _quoted(word: str) -> str:
+    from shlex import quote
+
+    return quote(word)

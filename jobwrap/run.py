@@ -1,0 +1,242 @@
+"""The whole life of a job on one page, phase after phase; nothing else knows the order."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from jobwrap.asked import Asked, read_asked
+from jobwrap.control import Control
+from jobwrap.diagnose import Ending, diagnose, failed
+from jobwrap.failures import JobwrapError
+from jobwrap.job.spec import Job
+from jobwrap.launch.environment import runtime_environment
+from jobwrap.launch.gate import Gate
+from jobwrap.launch.keeper import Start
+from jobwrap.launch.mounts import make_mount_point
+from jobwrap.launch.supervise import Container, TaskEnd
+from jobwrap.plan import Plan, as_record, for_people, look_around, make_plan
+from jobwrap.record import journal
+from jobwrap.record.exitrecord import ExitRecord, failure_of, without_secrets
+from jobwrap.record.journal import Journal
+from jobwrap.signals import Signals
+
+
+def main(arguments: list[str]) -> int:
+    """jobwrap [run] [options] -- COMMAND ARG…; the exit code."""
+    signals = Signals()
+    try:
+        asked = read_asked(arguments, os.environ)
+    except JobwrapError as error:
+        return _refuse(error)
+    if asked.call.get("dry-run"):
+        return dry_run(asked)
+    return Run(asked, signals).run()
+
+
+class Run:
+    """One job from its first look at the node to its record's last word."""
+
+    def __init__(self, asked: Asked, signals: Signals) -> None:
+        self._asked, self._signals = asked, signals
+        self._job: Job = asked.job
+        self._record = ExitRecord(self._job)
+        self._journal = Journal(self._job.record or os.path.join(self._job.scratch, journal.NAME))
+        self._control = Control(self._job.scratch)
+        self._made: list[str] = []  # mount points that were not there before
+
+    def run(self) -> int:
+        """All of it; whatever happens, there is a record, and what the job made for itself is gone."""
+        try:
+            ending = self._phases()
+        except JobwrapError as error:
+            ending = failed(error)
+        except Exception as error:  # the last net: a defect still ends in a record
+            import traceback
+
+            traceback.print_exc()
+            ending = failed(JobwrapError("jobwrap.bug", problem=f"{type(error).__name__}: {error}"))
+        self._signals.raising = False
+        self._record.finish(_end(ending))
+        self._journal.write(self._record.fields, sync=True)
+        self._journal.last_resort(self._record.fields)
+        if self._journal.delivered:
+            self._control.remove()
+        if ending.error:
+            say(ending.error.sentence)
+        return ending.code
+
+    def _phases(self) -> Ending:
+        self._begin("survey")
+        self._control.open()
+        self._journal.folder = self._control.path
+        self._journal.write(self._record.fields, sync=True)
+        node = look_around(self._job, self._asked.settings, os.environ, self._asked.machine_ad)
+        self._begin("plan")
+        plan = make_plan(self._job, self._asked.settings, node, os.environ)
+        self._record.note(**as_record(plan))
+        self._begin("launch", sync=True)
+        container = self._start(plan)
+        try:
+            self._begin("stage-in")
+            self._stage_in(plan)
+            self._begin("task")
+            container.open(plan.environment.settings)
+            end = container.wait(self._job.time)
+        except BaseException:
+            self._signals.raising = False
+            container.abandon()
+            raise
+        finally:
+            self._remove_mount_points()
+        self._begin("stage-out")
+        self._record.note(usage=_usage(end))
+        ending = diagnose(end, self._job.command, _runtime_name(plan), plan.node.container, self._job.time)
+        return self._stage_out(ending)
+
+    def _begin(self, phase: str, *, sync: bool = False) -> None:
+        self._record.begin(phase)
+        if self._asked.call.get("verbose"):
+            say(phase)
+        if self._journal.folder:
+            self._journal.write(self._record.fields, sync=sync)
+
+    def _start(self, plan: Plan) -> Container:
+        for mount in plan.mounts[4:]:
+            made = make_mount_point(mount, self._job.scratch, self._job.target)
+            if made:
+                self._made.append(made)
+        gate = Gate(plan.node.machine)
+        start = Start(
+            argv=(*plan.runtime, *gate.argv(self._job.command)),
+            environment=runtime_environment(os.environ),
+            folder=self._job.scratch,
+            error=2,
+            inherited=gate.inherited,
+            locks=(self._control.lock,),
+        )
+        return Container(start, gate, self._signals, self._job.grace)
+
+    def _stage_in(self, plan: Plan) -> None:
+        if self._job.here:
+            for bound in plan.staging.bound:
+                if not bound.in_place:
+                    place = os.path.join(self._job.scratch, bound.name)
+                    os.symlink(bound.source, place)
+                    self._made.append(place)
+        if not plan.staging.wanted:
+            return
+        from jobwrap.transfer.fetch import Wanted, fetch_all, options_of
+
+        wanted = [
+            Wanted(each.name, each.places, each.checksum, os.path.join(self._job.scratch, each.name))
+            for each in plan.staging.wanted
+        ]
+        fetched = fetch_all(wanted, options_of(self._asked.settings, os.environ))
+        self._record.note(transfers=[each._asdict() for each in fetched])
+
+    def _stage_out(self, ending: Ending) -> Ending:
+        wanted = {"success": ending.code == 0, "failure": ending.code != 0, "always": True}[
+            self._job.output_on
+        ]
+        if not self._job.outputs or not wanted or ending.of != "task":
+            return ending
+        from jobwrap.stage.outputs import stage_out
+        from jobwrap.transfer.fetch import deliver, options_of
+
+        options = options_of(self._asked.settings, os.environ)
+        try:
+            delivered = stage_out(
+                self._job.outputs, self._job.scratch, lambda path, url: deliver(path, url, options)
+            )
+        except JobwrapError as error:
+            if ending.code:  # the task's own end is what counts
+                return ending._replace(evidence=(*ending.evidence, error.sentence))
+            return failed(error)
+        self._record.note(
+            outputs=[{**each._asdict(), "url": without_secrets(each.url)} for each in delivered]
+        )
+        return ending
+
+    def _remove_mount_points(self) -> None:
+        """What a mount lay on must not be taken for an output of the task."""
+        for place in self._made:
+            try:
+                if os.path.isdir(place) and not os.path.islink(place):
+                    os.rmdir(place)
+                else:
+                    os.unlink(place)
+            except OSError:
+                pass  # the task put something else there: that is its own
+
+
+def dry_run(asked: Asked) -> int:
+    """Prints the plan and the reasons; 0 when the job could run, else the failure's own code."""
+    try:
+        node = look_around(asked.job, asked.settings, os.environ, asked.machine_ad)
+        _check_scratch(asked.job.scratch)
+        plan = make_plan(asked.job, asked.settings, node, os.environ)
+        if asked.call.get("json"):
+            import json
+
+            print(json.dumps(as_record(plan), indent=1))
+        else:
+            print("\n".join(for_people(plan)))
+        if plan.staging.wanted:
+            from jobwrap.transfer.fetch import Wanted, options_of, probe_all
+
+            wanted = [Wanted(each.name, each.places, each.checksum, "") for each in plan.staging.wanted]
+            probe_all(wanted, options_of(asked.settings, os.environ))
+    except JobwrapError as error:
+        return _refuse(error)
+    return 0
+
+
+def _check_scratch(scratch: str) -> None:
+    if not os.path.isdir(scratch):
+        raise JobwrapError("site.scratch", path=scratch, problem="there is no such folder")
+    if not os.access(scratch, os.W_OK | os.X_OK):
+        raise JobwrapError("site.scratch", path=scratch, problem="it may not be written")
+
+
+def _refuse(error: JobwrapError) -> int:
+    say(error.sentence)
+    return failed(error).code
+
+
+def _end(ending: Ending) -> dict[str, Any]:
+    return {
+        "of": ending.of,
+        "code": ending.code,
+        "signal": ending.signal,
+        **(failure_of(ending.error) if ending.error else {"failure": None}),
+        "evidence": list(ending.evidence),
+    }
+
+
+def _usage(end: TaskEnd) -> dict[str, Any]:
+    kept = end.kept
+    if kept is None:
+        return {"source": None, "seconds": round(end.seconds, 4)}
+    return {
+        "source": "rusage of the container",
+        "seconds": round(end.seconds, 4),
+        "user_seconds": kept.user,
+        "system_seconds": kept.system,
+        "peak_memory": kept.peak,
+        "processes_left": kept.left,
+        "processes_stuck": kept.stuck,
+    }
+
+
+def _runtime_name(plan: Plan) -> str:
+    return plan.node.runtime.name if plan.node.runtime and plan.runtime else "jobwrap"
+
+
+def say(sentence: str) -> None:
+    """One line for the person who reads stderr."""
+    try:
+        print(f"jobwrap: {sentence}", file=sys.stderr, flush=True)
+    except OSError:
+        pass  # nobody reads it; the record has it
