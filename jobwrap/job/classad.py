@@ -22,14 +22,14 @@ Value = Union[str, int, float, bool, None, Expression, "list[Value]", "dict[str,
 
 _WORDS = {"true": True, "false": False, "undefined": None}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
-_BLANK = r"(?:\s|//[^\n]*|/\*.*?\*/)*"
+_BLANK = r"(?:\s|//[^\n]*|/\*.*?(?:\*/|\Z))*"
 _TOKEN = re.compile(
     _BLANK
     + r"""(?:
     (?P<string>"(?:[^"\\]|\\.)*") | (?P<quoted>'(?:[^'\\]|\\.)*')
     | (?P<real>[-+]?(?:(?:\d+\.\d+|\.\d+)(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+)(?![\w.]))
     | (?P<integer>[-+]?(?:0|[1-9]\d*)(?![\w.])) | (?P<word>[A-Za-z_][A-Za-z0-9_.]*)
-    | (?P<mark>[][{}()=;,]) | (?P<other>[^\s"'])
+    | (?P<mark>[][{}()=;,]) | (?P<odd>\.?\d[\w.]*) | (?P<other>[^\s"'])
     )""",
     re.VERBOSE | re.DOTALL,
 )
@@ -41,7 +41,7 @@ _DEPTH = 32
 
 
 def parse_ad(text: str) -> dict[str, Value]:
-    """The attributes of an ad in either syntax, by lower-case name as names have no case; the last one counts.
+    """The attributes of an ad in either syntax, by lower-case name: names have no case; the last one counts.
 
     Of old syntax, lines that are no attribute are passed over, as HTCondor does with comments and blanks;
     an ad in new syntax that is broken is empty.
@@ -60,28 +60,23 @@ def parse_ad(text: str) -> dict[str, Value]:
 
 def parse_value(text: str, *, new: bool = False) -> Value:
     """The value of one literal, or the text as an Expression; new: the syntax of its strings."""
-    # An ad has some hundred attributes, nearly all of them of these three kinds.
+    # Short cuts, as ads have some hundred attributes, nearly all of them of these kinds.
     if text[:1] == '"' == text[-1:] and text.count('"') == 2 and "\\" not in text:  # noqa: PLR2004
         return text[1:-1]
-    if text.lower() in _WORDS:
-        return _WORDS[text.lower()]
-    if not new:
-        text = _as_new(text)
+    word = _NAME.match(text)
+    if word and word[0].lower() not in _WORDS:
+        return Expression(text)
+    if text.isdecimal() and text.isascii() and text[0] != "0" and len(text) < 19:  # noqa: PLR2004  # 2**63
+        return int(text)
     try:
-        value, end = _Reader(text).item(0, "", 0)
+        value, _ = _Reader(text, new).item(0, "", 0)
     except _Broken:
-        value, end = None, -1
-    if end < 0 or isinstance(value, Expression):
-        return Expression(text if new else _as_old(text))
-    return value
+        return Expression(text)
+    return Expression(text) if isinstance(value, Expression) else value
 
 
 def format_value(value: Value) -> str:
     """A value in old syntax, for a line that HTCondor reads; a line break in a string becomes a blank."""
-    if value is None:
-        return "undefined"
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, Expression):
         return value.text
     if isinstance(value, str):
@@ -90,16 +85,9 @@ def format_value(value: Value) -> str:
         return "{ " + ", ".join(map(format_value, value)) + " }"
     if isinstance(value, dict):
         return "[ " + "; ".join(f"{name} = {format_value(each)}" for name, each in value.items()) + " ]"
-    return repr(value) if math.isfinite(value) else f'real("{value}")'
-
-
-def _as_new(text: str) -> str:
-    """Old syntax as new: every backslash doubled but the one before a quote that does not end the value."""
-    return re.sub(r'\\(?!"(?!\s*\Z))', r"\\\\", text)
-
-
-def _as_old(text: str) -> str:
-    return text.replace("\\\\", "\\")
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'real("{value}")'
+    return "undefined" if value is None else repr(value).lower()  # True, 7, 1e-05
 
 
 class _Broken(Exception):
@@ -107,39 +95,38 @@ class _Broken(Exception):
 
 
 class _Reader:
-    """Reads one text in new syntax."""
+    """Reads one text; one in old syntax as if it were in new, with the backslashes that this takes."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, new: bool) -> None:
+        # Old to new: every backslash is doubled but the one before a quote that does not end the value.
+        self.text = text if new else re.sub(r'\\(?!"(?!\s*\Z))', r"\\\\", text)
+        self.new = new
 
     def item(self, at: int, ends: str, depth: int) -> tuple[Value, int]:
-        """The value that starts at `at` and the place of the mark of `ends` behind it ("": the text's end)."""
+        """The value that starts at `at`, and where the mark of `ends` ("": the text's end) behind it is."""
         if depth > _DEPTH:
             raise _Broken
         literal = self._literal(at, depth)
         if literal is not None and self._stands_at_end(literal[1], ends):
             return literal
         end = self._expression_end(at, ends)
-        return Expression(self.text[at:end].strip()), end
+        text = self.text[at:end].strip()
+        return Expression(text if self.new else text.replace("\\\\", "\\")), end
 
     def _literal(self, at: int, depth: int) -> tuple[Value, int] | None:
         kind, token, after = self._next(at)
-        if kind == "string":
-            string = _unescape(token[1:-1])
-            return None if string is None else (string, after)
-        if kind == "integer":
-            # HTCondor's integers have 64 bits; Python refuses to read thousands of digits.
-            number = int(token) if len(token) <= 20 else 1 << 63  # noqa: PLR2004  # 19 digits and a sign
-            return (number, after) if -(1 << 63) <= number < 1 << 63 else None
-        if kind == "real":
-            return (float(token), after) if math.isfinite(float(token)) else None
-        if kind == "word" and token.lower() in _WORDS:
-            return _WORDS[token.lower()], after
         if token == "{":
             return self._list(after, depth + 1)
         if token == "[":
             return self._nested(after, depth + 1)
-        return None
+        if kind == "word" and token.lower() in _WORDS:
+            return _WORDS[token.lower()], after
+        value: Value = None
+        if kind == "string":
+            value = _unescape(token[1:-1])
+        elif kind in ("integer", "real"):
+            value = _number(token)
+        return None if value is None else (value, after)
 
     def _list(self, at: int, depth: int) -> tuple[Value, int]:
         items: list[Value] = []
@@ -194,6 +181,16 @@ class _Reader:
         if not match or not match.lastgroup:
             raise _Broken
         return match.lastgroup, match[match.lastgroup], match.end()
+
+
+def _number(token: str) -> int | float | None:
+    """HTCondor's integers have 64 bits, its reals are finite; None for what is neither."""
+    if not token.lstrip("+-").isdecimal():
+        real = float(token)
+        return real if math.isfinite(real) else None
+    # Python refuses to read thousands of digits.
+    number = int(token) if len(token) <= 20 else 1 << 63  # noqa: PLR2004  # 19 digits and a sign
+    return number if -(1 << 63) <= number < 1 << 63 else None
 
 
 def _unescape(text: str) -> str | None:
