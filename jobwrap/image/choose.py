@@ -1,119 +1,96 @@
-"""The choice: from what the job asks for to one pinned Image that this node can run, and why.
-
-Everything that is read of an image is read inside one probe, under one deadline.
-"""
+"""The choice: from what the job asks for to one pinned Image that this node can run, and why."""
 
 from __future__ import annotations
 
 import os
-import stat
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from jobwrap.failures import JobwrapError
-from jobwrap.image import tree
-from jobwrap.image.reference import NAME, REMOTE, Reference, parse_reference
-from jobwrap.image.view import View, cvmfs_at
+from jobwrap.image import look, tree
+from jobwrap.image.footprint import footprint
+from jobwrap.image.look import Looker
+from jobwrap.image.needs import Need, Needs, merged
+from jobwrap.image.reference import parse_reference
 from jobwrap.job.spec import Job
 from jobwrap.node.probe import Hung, ask
+from jobwrap.node.survey import Node
 from jobwrap.settings import Settings
-
-SANDBOX, SIF = "sandbox", "sif"
-_SIF_MAGIC = (32, b"SIF_MAGIC")  # after the launch line of a SIF's header
-
-
-class Node(Protocol):
-    """What the choice needs to know of the node."""
-
-    @property
-    def cvmfs(self) -> str: ...
 
 
 class Image(NamedTuple):
     """The image that the task runs in.
 
-    asked       as the job or the site's default named it
+    asked       as the job, or the default, named it
     path        what is launched: the content path of a tree, a folder or a .sif file
     kind        "sandbox" or "sif"
     tag         the path with a tag that led to it, "" where none did
     content_id  64 hex digits that name its content in the tree, "" elsewhere
+    needs       what it and the task's program say they need
     reasons     why this one, a sentence each
+    root_hash   of its CVMFS repository at that moment, "" where that is not told; likewise revision
+    program     the task's program as the task sees it, "" where it is not there yet
     """
 
     asked: str
     path: str
     kind: str
-    tag: str = ""
-    content_id: str = ""
-    reasons: tuple[str, ...] = ()
+    tag: str
+    content_id: str
+    needs: Needs
+    reasons: tuple[str, ...]
+    root_hash: str = ""
+    revision: str = ""
+    program: str = ""
 
 
 def choose(job: Job, node: Node, settings: Settings) -> Image:
-    """The image for this job on this node.
+    """The image for this job on this node, all of it read within one deadline.
 
-    JobwrapError image.*, site.cvmfs_*, site.storage or policy.forbidden where none can be had.
+    JobwrapError image.*, site.cvmfs_*, site.storage, site.settings or policy.forbidden where none can be had.
     """
-    asked = job.image if job.image not in ("", "default") else settings.default_image
-    if not asked:
-        raise JobwrapError("image.none")
-    reference = parse_reference(asked, os.getcwd())
-    if reference.kind == REMOTE:
-        raise JobwrapError("image.unsupported", image=asked, problem="it would have to be fetched first")
-    view = cvmfs_at(node.cvmfs)
-    what = f"the image {asked}"
+    looker = Looker(job, node, settings, os.getcwd())
+    if job.image not in ("", "default"):
+        parse_reference(job.image, looker.folder)  # what makes no sense needs no look
+    fields = _ask(look.look, looker)
+    rows, release, glibc = fields.pop("needs")
+    return Image(**fields, needs=Needs(_needs(rows), release, glibc))
+
+
+def check_program(image: Image, job: Job, node: Node, settings: Settings) -> Image:
+    """The image with the needs of a program that was staged in after the choice.
+
+    JobwrapError image.needs_* where the node does not meet them.
+    """
+    if image.program:
+        return image
+    looker = Looker(job, node, settings, os.getcwd())
+    found = _ask(look.look_at_program, looker, image.path, image.kind)
+    rows = _needs(found["needs"])
+    ignored = look.check(looker, image.asked, image.needs._replace(rows=rows))
+    needs = image.needs._replace(rows=merged((*image.needs.rows, *rows)))
+    return image._replace(needs=needs, program=found["program"], reasons=(*image.reasons, *ignored))
+
+
+def _ask(question: Callable[..., dict[str, Any]], looker: Looker, *args: str) -> dict[str, Any]:
+    footprint.lay()
+    what = f"the image {looker.job.image}"
     try:
-        found = ask(_look, reference, settings.image_trees, view, deadline=settings.deadline, what=what)
-    except Hung as error:
-        raise _hung(reference, settings, view, error) from error
-    image = Image(asked, *found)
-    if settings.images == "tree" and not _in_a_tree(image, settings, view):
-        rule = "policy.images = tree"
-        raise JobwrapError("policy.forbidden", what=f"images outside its trees, such as {asked}", rule=rule)
-    return image
+        answer: dict[str, Any] = ask(
+            question, looker, *args, deadline=looker.settings.deadline, what=what
+        )
+    except Hung as hung:
+        raise _hung(footprint.last(), looker, hung) from hung
+    return answer
 
 
-def _look(reference: Reference, trees: tuple[str, ...], view: View) -> tuple[Any, ...]:
-    """In the probe: the fields of an Image after `asked`."""
-    reasons = []
-    seen = view.seen(reference.path)
-    if reference.kind == NAME:
-        seen = tree.find_by_name(reference, trees, view)
-        reasons.append(f"{reference.text} is {seen} in the image tree")
-    content = tree.pin(seen, reference.text, view)
-    path = view.on_node(content)
-    if content != seen:
-        reasons.append(f"{seen} is pinned to {path}")
-    tag = seen if tree.content_id(content) and not tree.content_id(seen) else ""
-    try:
-        kind = _kind(path, reference.text)
-    except OSError as error:
-        raise tree.broken(error, content, reference.text) from error
-    return path, kind, tag, tree.content_id(content), tuple(reasons)
+def _needs(rows: Iterable[tuple[str, str, str]]) -> tuple[Need, ...]:
+    return tuple(Need(*row) for row in rows)
 
 
-def _kind(path: str, asked: str) -> str:
-    mode = os.stat(path).st_mode
-    if stat.S_ISDIR(mode):
-        if not os.listdir(path):
-            raise JobwrapError("image.broken", image=asked, problem="it is an empty folder")
-        return SANDBOX
-    if stat.S_ISREG(mode):
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            if os.pread(file, len(_SIF_MAGIC[1]), _SIF_MAGIC[0]) == _SIF_MAGIC[1]:
-                return SIF
-        finally:
-            os.close(file)
-    raise JobwrapError("image.broken", image=asked, problem="it is neither a sandbox folder nor a SIF file")
-
-
-def _hung(reference: Reference, settings: Settings, view: View, error: Hung) -> JobwrapError:
-    by_name = reference.kind == NAME and settings.image_trees
-    seen = settings.image_trees[0] if by_name else view.seen(reference.path)
-    mount = tree.repository(seen)
+def _hung(path: str, looker: Looker, hung: Hung) -> JobwrapError:
+    mount = tree.repository(looker.view.seen(path))
     if mount:
-        return JobwrapError("site.cvmfs_hung", path=view.on_node(mount), seconds=error.seconds)
-    return JobwrapError("site.storage", path=seen, problem=f"no answer within {error.seconds:g} s")
-
-
-def _in_a_tree(image: Image, settings: Settings, view: View) -> bool:
-    return any(image.path.startswith(view.on_node(each).rstrip("/") + "/") for each in settings.image_trees)
+        return JobwrapError("site.cvmfs_hung", path=looker.view.on_node(mount), seconds=hung.seconds)
+    problem = f"no answer within {hung.seconds:g} s"
+    return JobwrapError("site.storage", path=path or hung.what, problem=problem)

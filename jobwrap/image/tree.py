@@ -14,20 +14,20 @@ import os
 import re
 
 from jobwrap.failures import JobwrapError
+from jobwrap.image.files import ABSENT, ITS_OWN
+from jobwrap.image.footprint import footprint
 from jobwrap.image.reference import Reference
 from jobwrap.image.view import View
 
-_ABSENT = (errno.ENOENT, errno.ENOTDIR)
-_DENIED = (errno.EACCES, errno.EPERM)
 _CONTENT = re.compile(r"/\.(?:images/([0-9a-f]{2})/([0-9a-f]{62})|flat/[0-9a-f]{2}/([0-9a-f]{64}))(?=/|$)")
 _DOCKER_HUB = "registry.hub.docker.com"  # as unpacked.cern.ch spells it
 
 
-def find_by_name(reference: Reference, trees: tuple[str, ...], view: View) -> str:
-    """The seen path of the tag that has this name; JobwrapError where no tree has it."""
+def find_by_name(reference: Reference, trees: tuple[str, ...], view: View, folder: str) -> str:
+    """The seen path of the tag or digest that has this name; JobwrapError where no tree has it."""
     missing: list[JobwrapError] = []
     for tree in trees:
-        for name in (reference.tagged, f"{reference.host or _DOCKER_HUB}/{reference.tagged}"):
+        for name in _names(reference):
             if _exists(f"{tree}/{name}", view):
                 return f"{tree}/{name}"
         try:
@@ -36,23 +36,45 @@ def find_by_name(reference: Reference, trees: tuple[str, ...], view: View) -> st
             missing.append(error)
     if missing:  # it may well be there: another node can tell
         raise missing[0]
+    if reference.digest:
+        problem = "no image tree here knows it by this digest; name its content path in the tree"
+        raise JobwrapError("image.unsupported", image=reference.text, problem=problem)
     near = _nearest(reference, trees, view)
+    if os.path.exists(os.path.join(folder, reference.text)):
+        near = f"; the folder or file of that name is ./{reference.text}"
     raise JobwrapError("image.not_found", image=reference.text, near=near)
 
 
-def pin(seen: str, asked: str, view: View) -> str:
+def _names(reference: Reference) -> tuple[str, ...]:
+    if reference.digest:
+        return (f".flat/{reference.digest[:2]}/{reference.digest}",)
+    return reference.tagged, f"{reference.host or _DOCKER_HUB}/{reference.tagged}"
+
+
+def pin(seen: str, reference: Reference, trees: tuple[str, ...], view: View) -> str:
     """The seen path of the content behind a tag or a path; JobwrapError where that leads nowhere."""
     try:
         return view.real(seen)
     except OSError as error:
-        if error.errno not in (*_ABSENT, errno.ELOOP):
-            raise broken(error, seen, asked) from error
+        if error.errno not in (*ABSENT, errno.ELOOP):
+            raise
     check_repository(seen, view)
     try:
         target = os.readlink(view.on_node(seen))
     except OSError:
-        raise JobwrapError("image.not_found", image=asked, near="") from None
-    raise JobwrapError("image.broken", image=asked, problem=f"its tag leads to {target}, which is not there")
+        near = _nearest(_in_tree(seen, reference, trees), trees, view)
+        raise JobwrapError("image.not_found", image=reference.text, near=near) from None
+    problem = f"its tag leads to {target}, which is not there"
+    raise JobwrapError("image.broken", image=reference.text, problem=problem)
+
+
+def _in_tree(seen: str, reference: Reference, trees: tuple[str, ...]) -> Reference:
+    """A path in a tree as the name that it stands for."""
+    for tree in trees:
+        if seen.startswith(f"{tree}/"):
+            name, _, tag = seen[len(tree) + 1 :].partition(":")
+            return reference._replace(name=name, tag=tag or "latest")
+    return reference
 
 
 def content_id(path: str) -> str:
@@ -68,46 +90,63 @@ def repository(seen: str) -> str:
 
 
 def check_repository(seen: str, view: View) -> None:
-    """JobwrapError where the repository of a seen path is not mounted or does not work."""
+    """JobwrapError where the repository of a seen path is not mounted; OSError where it does not work."""
     mount = repository(seen)
     if not mount:
         return
     path = view.on_node(mount)
+    footprint.step(path)
     try:
         # An autofs mount point, or a folder that cvmfsexec made and never filled, is empty.
         empty = not os.listdir(path)
     except OSError as error:
-        if error.errno not in _ABSENT:
-            raise broken(error, seen, path) from error
+        if error.errno not in ABSENT:
+            raise
         empty = True
     if empty:
         raise JobwrapError("site.cvmfs_missing", path=path)
 
 
-def broken(error: OSError, seen: str, asked: str) -> JobwrapError:
+def repository_facts(seen: str, view: View) -> dict[str, str]:
+    """root_hash and revision of the repository that a seen path lies in, as far as its client tells."""
+    mount = repository(seen)
+    return {name: _attribute(view.on_node(mount), name) for name in ("root_hash", "revision") if mount}
+
+
+def _attribute(path: str, name: str) -> str:
+    footprint.step(path)
+    try:
+        value = os.getxattr(path, f"user.{name}")
+    except OSError:  # a site may keep them to itself: CVMFS_XATTR_PRIVILEGED_GIDS
+        return ""
+    return value[:128].decode(errors="replace").strip("\0\n ")
+
+
+def broken(error: OSError, view: View, asked: str) -> JobwrapError:
     """Whose fault an error of the file system under an image is."""
     problem = error.strerror or str(error)
-    mount = repository(seen)
-    if error.errno in (*_DENIED, *_ABSENT, errno.ELOOP, errno.ENAMETOOLONG):
-        return JobwrapError("image.broken", image=asked, problem=problem)
-    if mount:
-        return JobwrapError("site.cvmfs_broken", path=mount, problem=problem)
-    return JobwrapError("site.storage", path=seen, problem=problem)
+    path = view.seen(os.fsdecode(error.filename)) if error.filename else asked
+    if error.errno in ITS_OWN:
+        return JobwrapError("image.broken", image=asked or path, problem=f"{path}: {problem}")
+    if repository(path):
+        return JobwrapError("site.cvmfs_broken", path=view.on_node(repository(path)), problem=problem)
+    return JobwrapError("site.storage", path=path, problem=problem)
 
 
 def _exists(seen: str, view: View) -> bool:
     try:
+        footprint.step(view.on_node(seen))
         os.lstat(view.on_node(seen))
     except OSError as error:
-        if error.errno in _ABSENT:
+        if error.errno in ABSENT:
             return False
-        raise broken(error, seen, seen) from error
+        raise
     return True
 
 
 def _nearest(reference: Reference, trees: tuple[str, ...], view: View) -> str:
     """" (the nearest: ...)" with the names of the trees that look most like the one asked for."""
-    import difflib  # only where someone made a mistake  # noqa: PLC0415
+    import difflib  # only where someone made a mistake
 
     space, _, name = reference.tagged.rpartition("/")
     there: list[str] = []

@@ -10,17 +10,22 @@ import errno
 import os
 from typing import NamedTuple
 
+from jobwrap.image.footprint import footprint
+
 _MOST_LINKS = 40  # as the kernel, path_resolution(7)
 
 
 class View(NamedTuple):
-    """What is seen where: (seen folder, folder of the node), the longest seen folder wins."""
+    """What is seen where: (seen folder, folder of the node), the longest seen folder first.
+
+    A mount is never a link itself, whatever its folder of the node is.
+    """
 
     mounts: tuple[tuple[str, str], ...]
 
     def on_node(self, seen: str) -> str:
         """The node's path for a seen one, whose links are not looked at."""
-        for folder, source in sorted(self.mounts, key=lambda mount: -len(mount[0])):
+        for folder, source in self.mounts:
             prefix = folder.rstrip("/")
             if seen == folder or seen.startswith(prefix + "/"):
                 return (source.rstrip("/") + seen[len(prefix) :]) or "/"
@@ -36,6 +41,7 @@ class View(NamedTuple):
     def real(self, seen: str) -> str:
         """The seen path with all its links followed, in this view; OSError where that is not possible."""
         done, links = "", 0
+        mounts = [folder for folder, _ in self.mounts]
         left = seen.split("/")[::-1]
         while left:
             part = left.pop()
@@ -44,9 +50,10 @@ class View(NamedTuple):
             if part == "..":
                 done = done.rpartition("/")[0]
                 continue
-            target = _link_target(self.on_node(f"{done}/{part}"))
+            here = f"{done}/{part}"
+            target = None if here in mounts else _link_target(self.on_node(here))
             if target is None:
-                done = f"{done}/{part}"
+                done = here
                 continue
             links += 1
             if links > _MOST_LINKS:
@@ -61,13 +68,20 @@ class View(NamedTuple):
         return self.on_node(self.real(seen))
 
 
+def view_of(*mounts: tuple[str, str]) -> View:
+    """The view with these mounts; a later one covers an earlier one of the same folder."""
+    latest = {folder.rstrip("/") or "/": source for folder, source in mounts}
+    return View(tuple(sorted(latest.items(), key=lambda mount: -len(mount[0]))))
+
+
 def cvmfs_at(mount: str) -> View:
     """The node's own view, but for /cvmfs, which lies at `mount`."""
-    return View((("/cvmfs", mount or "/cvmfs"),))
+    return view_of(("/cvmfs", mount or "/cvmfs"))
 
 
 def _link_target(path: str) -> str | None:
     """Where a link points, None for what is there and no link."""
+    footprint.step(path)
     try:
         return os.readlink(path)
     except OSError as error:

@@ -1,21 +1,24 @@
 """The choice of an image, on trees of files: what is found, what is refused, and with which words."""
 
 import os
-from typing import NamedTuple
+from pathlib import Path
 
 import pytest
 
 from jobwrap.failures import JobwrapError
 from jobwrap.image.choose import choose
 from jobwrap.job.spec import Job
+from jobwrap.node.survey import survey
 from jobwrap.settings import Settings
 
 OSG = "singularity.opensciencegrid.org"
 CONTENT = "ab/" + "0" * 62
+MACHINES = Path(__file__).parents[1] / "node/trees/cpu"
 
 
-class Node(NamedTuple):
-    cvmfs: str
+def machine(name, cvmfs, **environ):
+    """The node with that CPU whose CVMFS is mounted at a folder."""
+    return survey({"CVMFS_MOUNT_DIR": str(cvmfs), **environ}, {}, "/tmp", root=str(MACHINES / name))
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ def node(tmp_path):
     (tree / "htc").mkdir()
     for tag in ("debian:12", "debian:13"):
         (tree / "htc" / tag).symlink_to(f"/cvmfs/{OSG}/.images/{CONTENT}")
-    return Node(str(tmp_path / "cvmfs"))
+    return machine("haswell", tmp_path / "cvmfs")
 
 
 def chosen(node, image, **settings):
@@ -69,8 +72,9 @@ def test_a_job_that_names_none_gets_the_sites_default(node):
     assert chosen(node, "", default_image="htc/debian:13").tag.endswith("debian:13")
 
 
-def test_no_image_and_no_default_is_the_users(node):
-    assert refused(node, "")[0] == "image.none"
+def test_no_image_and_no_default_is_the_users(tmp_path, node):
+    (tmp_path / "catalog.json").write_text("{}")
+    assert refused(node, "", catalog=str(tmp_path / "catalog.json"))[0] == "image.none"
 
 
 def test_a_wrong_name_is_answered_with_the_nearest(node):
@@ -108,14 +112,14 @@ def test_a_path_that_is_not_there_is_not_found(node):
 def test_a_repository_that_is_not_mounted_is_the_sites(tmp_path, image, there):
     if there:
         (tmp_path / OSG).mkdir()
-    name, sentence = refused(Node(str(tmp_path)), image)
+    name, sentence = refused(machine("haswell", tmp_path), image)
     assert name == "site.cvmfs_missing"
     assert f"{tmp_path}/{OSG} is not mounted" in sentence
 
 
 @pytest.mark.parametrize("image", ["oras://ghcr.io/x/y:1", "osdf:///a/b.sif", "gopher://x/y", "a b", "x\0y"])
 def test_what_cannot_be_run_is_refused_before_anything_is_read(image):
-    assert refused(Node("/no/such/mount"), image)[0] == "image.unsupported"
+    assert refused(machine("haswell", "/no/such/mount"), image)[0] == "image.unsupported"
 
 
 def test_a_site_of_the_tree_only_refuses_other_folders(tmp_path, node):

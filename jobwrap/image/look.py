@@ -1,0 +1,211 @@
+"""The look at images, inside the probe: candidates one after the other until one is there and fits.
+
+Everything here may touch a file system that hangs; it runs in a child that can be abandoned.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any, NamedTuple
+
+from jobwrap.failures import JobwrapError
+from jobwrap.image import needs as reading
+from jobwrap.image import tree
+from jobwrap.image.catalog import Catalog, Variant, load_catalog
+from jobwrap.image.elf import At
+from jobwrap.image.files import ABSENT, Files
+from jobwrap.image.fit import failing, judge, refusal, words
+from jobwrap.image.footprint import footprint
+from jobwrap.image.needs import Needs
+from jobwrap.image.program import PATH, Program, find_program
+from jobwrap.image.reference import NAME, REMOTE, Reference, parse_reference
+from jobwrap.image.scripts import read_variables
+from jobwrap.image.sif import Sif, is_sif, read_sif
+from jobwrap.image.variants import explain, rank
+from jobwrap.image.view import View, cvmfs_at, view_of
+from jobwrap.job.spec import Job
+from jobwrap.node.survey import Node
+from jobwrap.settings import Settings
+
+SANDBOX, SIF = "sandbox", "sif"
+
+
+class Looker(NamedTuple):
+    """Who looks for what, from where: folder is where the job's relative paths begin."""
+
+    job: Job
+    node: Node
+    settings: Settings
+    folder: str
+
+    @property
+    def view(self) -> View:
+        """The node's file system with CVMFS at its usual place."""
+        return cvmfs_at(self.node.cvmfs)
+
+
+def look(looker: Looker) -> dict[str, Any]:
+    """The fields of the Image to run in, as plain data; JobwrapError where there is none."""
+    try:
+        return _look(looker)
+    except OSError as error:
+        raise tree.broken(error, looker.view, looker.job.image) from error
+
+
+def look_at_program(looker: Looker, path: str, kind: str) -> dict[str, Any]:
+    """The fields program and needs, as plain data, for the image that was chosen before."""
+    try:
+        program = _program(looker, path, kind)
+    except OSError as error:
+        raise tree.broken(error, looker.view, looker.job.image) from error
+    rows = reading.needs_of_program(program.path, program.elf) if program and program.elf else []
+    return {"program": program.path if program else "", "needs": tuple(map(tuple, rows))}
+
+
+def _look(looker: Looker) -> dict[str, Any]:
+    job, asked, reasons = looker.job, looker.job.image, []
+    catalog = _catalog(looker)
+    if asked in ("", "default"):
+        asked = looker.settings.default_image or (catalog.default if catalog else "")
+        if not asked:
+            raise JobwrapError("image.none")
+        reasons.append(f"the job names no image, and {asked} is the default here")
+    entry = catalog.entries.get(asked) if catalog and not job.exact else None
+    if catalog is None or entry is None:
+        return _found(looker, asked, Variant(asked), reasons)
+    ranking = rank(entry, looker.node)
+    candidates = list(ranking.fitting)
+    if not candidates:
+        variant, unmet = ranking.rejected[0]
+        if not job.ignore_needs:
+            raise refusal(asked, unmet)
+        candidates.append(variant)
+    failed: JobwrapError | None = None
+    for variant in candidates:
+        why = explain(asked, variant, ranking)
+        try:
+            return _found(looker, asked, variant, [*reasons, *why])
+        except JobwrapError as error:
+            if not error.failure.name.startswith("image."):
+                raise
+            failed = failed or error
+            reasons.append(f"{variant.reference} was not taken: {error.sentence}")
+    assert failed is not None
+    raise failed
+
+
+def _catalog(looker: Looker) -> Catalog | None:
+    """None where the job does not name an image by a name: only names have variants."""
+    asked = looker.job.image
+    if asked not in ("", "default") and parse_reference(asked, looker.folder).kind != NAME:
+        return None
+    path = looker.settings.catalog
+    try:
+        return load_catalog(looker.view.on_node(path) if path else "")
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno not in ABSENT:
+            raise
+        raise JobwrapError("site.settings", path=path or "containers/catalog.toml", problem=error) from error
+
+
+def _found(looker: Looker, asked: str, variant: Variant, reasons: list[str]) -> dict[str, Any]:
+    """The fields of an Image for one candidate."""
+    reference = parse_reference(variant.reference, looker.folder)
+    seen = _seen(looker, reference)
+    content = tree.pin(seen, reference, looker.settings.image_trees, looker.view)
+    path = looker.view.on_node(content)
+    identity = tree.content_id(content)
+    tag = seen if identity and not tree.content_id(seen) else ""
+    if tag:
+        reasons = [*reasons, f"{tag} is pinned to {path}", *_unpinned(looker.job, reference, path)]
+    _must_be_allowed(looker, asked, content)
+    kind, needs = _open(path, reference.text)
+    program = _program(looker, path, kind)
+    if program and program.elf:
+        rows = (*needs.rows, *reading.needs_of_program(program.path, program.elf))
+        needs = needs._replace(rows=reading.merged(rows))
+    reasons = [*reasons, *check(looker, variant.reference, needs)]
+    return {
+        "asked": asked,
+        "path": path,
+        "kind": kind,
+        "tag": tag,
+        "content_id": identity,
+        "needs": (tuple(map(tuple, needs.rows)), needs.os, needs.glibc),
+        "reasons": tuple(reasons),
+        **tree.repository_facts(content, looker.view),
+        "program": program.path if program else "",
+    }
+
+
+def _seen(looker: Looker, reference: Reference) -> str:
+    if reference.kind == REMOTE:
+        problem = "it would have to be fetched first"
+        raise JobwrapError("image.unsupported", image=reference.text, problem=problem)
+    if reference.kind == NAME:
+        return tree.find_by_name(reference, looker.settings.image_trees, looker.view, looker.folder)
+    return looker.view.seen(reference.path)
+
+
+def _unpinned(job: Job, reference: Reference, path: str) -> list[str]:
+    """What to say of a name that can mean something else tomorrow; JobwrapError where that is not wanted."""
+    if job.require_pinned:
+        raise JobwrapError("image.unpinned", image=reference.text, path=path)
+    if reference.tag == "latest":
+        return [f"{reference.text} changes whenever its makers wish; name {path} to run the same again"]
+    return [f"the tag {reference.text} can be moved; name {path} to run the same again"]
+
+
+def _must_be_allowed(looker: Looker, asked: str, content: str) -> None:
+    trees = looker.settings.image_trees
+    if looker.settings.images == "tree" and not any(content.startswith(f"{each}/") for each in trees):
+        what = f"images outside its trees, such as {asked}"
+        raise JobwrapError("policy.forbidden", what=what, rule='policy.images = "tree"')
+
+
+def _open(path: str, asked: str) -> tuple[str, Needs]:
+    """The kind of image and what it says it needs."""
+    footprint.step(path)
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        if not os.listdir(path):
+            raise JobwrapError("image.broken", image=asked, problem="it is an empty folder")
+        return SANDBOX, reading.read_sandbox(Files(view_of(("/", path))))
+    sif = Files(cvmfs_at("/cvmfs")).parse(path, _read_sif) or "it is neither a folder nor a plain file"
+    if isinstance(sif, str):
+        raise JobwrapError("image.broken", image=asked, problem=sif)
+    return SIF, reading.read_sif(sif)
+
+
+def _read_sif(at: At) -> Sif | str:
+    """The SIF file, or what is wrong with it."""
+    if not is_sif(at):
+        return "it is neither a sandbox folder nor a SIF file"
+    try:
+        return read_sif(at)
+    except ValueError as error:
+        return str(error)
+
+
+def _program(looker: Looker, path: str, kind: str) -> Program | None:
+    """The task's program as the task will see it; in a SIF only what lies outside of it can be seen."""
+    job = looker.job
+    binds = [(bind.target, bind.source) for bind in (*looker.settings.binds, *job.binds)]
+    for input_ in job.inputs:  # what is on the node already is bound, or will be copied from there
+        if input_.places[0].startswith("/"):
+            binds.append((f"{job.target}/{input_.name}", looker.view.on_node(input_.places[0])))
+    # Nothing lies below a SIF file's path: a look there finds nothing.
+    view = view_of(("/", path), (job.target, job.scratch or path), ("/cvmfs", looker.node.cvmfs), *binds)
+    files = Files(view)
+    search = dict(job.env).get("PATH") or (read_variables(files).get("PATH") if kind == SANDBOX else "")
+    return find_program(job.command[0], f"{search}:{PATH}", job.target, files) if job.command else None
+
+
+def check(looker: Looker, image: str, needs: Needs) -> list[str]:
+    """A sentence for each unmet need that the job wants ignored; JobwrapError for the first otherwise."""
+    verdicts = judge(needs.rows, looker.node)
+    unmet = failing(verdicts)
+    if unmet and not looker.job.ignore_needs:
+        raise refusal(image, unmet)
+    return [f"ignored, as asked: {words(each)}" for each in verdicts if each.fits is False]
