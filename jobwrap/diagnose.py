@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from jobwrap.failures import JobwrapError
 from jobwrap.launch.supervise import TaskEnd
+from jobwrap.signals import terminated
 
 # The sentences of the runtimes that mean something particular: pattern, failure.
 _RUNTIME_WORDS = (
@@ -48,7 +49,7 @@ def diagnose(
         return _refused(end.said.refused, command[0])
     status = end.said.status
     if status is None:
-        return _no_word(end, runtime, container)
+        return _no_word(end, runtime, container, limit)
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
     code = _SIGNAL_BASE + number if number else os.WEXITSTATUS(status)
     return Ending(code, number, "task", _failure(end, code, number, limit))
@@ -56,8 +57,7 @@ def diagnose(
 
 def _failure(end: TaskEnd, code: int, number: int | None, limit: float | None) -> JobwrapError | None:
     if end.ended_by:
-        name = signal.Signals(end.ended_by).name
-        return JobwrapError("batch.terminated", signal=end.ended_by, signal_name=name)
+        return terminated(end.ended_by)
     if end.timed_out:
         return JobwrapError("limit.time", seconds=limit)
     if number:
@@ -76,18 +76,14 @@ def _refused(number: int, command: str) -> Ending:
     return failed(JobwrapError("task.not_executable", command=command, problem=problem))
 
 
-def _no_word(end: TaskEnd, runtime: str, container: str) -> Ending:
+def _no_word(end: TaskEnd, runtime: str, container: str, limit: float | None) -> Ending:
     """The gate did not tell how the task ended: it never started, or all was killed together."""
-    if end.ended_by:
-        name = signal.Signals(end.ended_by).name
-        error = JobwrapError("batch.terminated", signal=end.ended_by, signal_name=name)
-        return Ending(_SIGNAL_BASE + end.ended_by, end.ended_by, "jobwrap", error)
-    if end.said.opened:
-        error = JobwrapError("task.killed", signal=signal.SIGKILL, signal_name="SIGKILL")
-        if end.timed_out:
-            error = JobwrapError("limit.time", seconds=end.seconds)
+    if end.said.opened:  # by the grace period's end, by the task itself, or from outside
+        code = _SIGNAL_BASE + signal.SIGKILL
         evidence = ("every process of the container was killed at once",)
-        return Ending(_SIGNAL_BASE + signal.SIGKILL, signal.SIGKILL, "task", error, evidence)
+        return Ending(code, signal.SIGKILL, "task", _failure(end, code, signal.SIGKILL, limit), evidence)
+    if end.ended_by:
+        return failed(terminated(end.ended_by))
     return failed(runtime_failure(end.words, runtime, container), *last_words(end.words))
 
 

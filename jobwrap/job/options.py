@@ -87,7 +87,7 @@ def parse_words(arguments: list[str]) -> tuple[Layer, tuple[str, ...]]:
             continue
         if value is None:
             value = next(rest, None)
-            if value is None:
+            if value in (None, "--"):
                 raise ValueError(f"--{option.name} needs {option.metavar}")
         _add(layer, option, value)
     return layer, ()

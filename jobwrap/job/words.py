@@ -14,7 +14,9 @@ _TIME = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 _CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d\d)(?::(\d\d))?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # A place begins like this; what stands before a "=" is a name only if it does not.
-_PLACE = re.compile(r"[a-z][a-z0-9+.-]*:|[/.]", re.IGNORECASE)
+_PLACE = re.compile(r"[a-z][a-z0-9+.-]*:|/|\.\.?/", re.IGNORECASE)
+# What is no path in a URL: its scheme and its host.
+_NO_PATH = re.compile(r"[a-z][a-z0-9+.-]*:(?://[^/]*)?", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -106,8 +108,8 @@ def _input(name: object, places: list[str], checksum: tuple[str, str] | None, un
         if _CONTROL.search(place):
             raise ValueError("must have no control character in its place")
     if name is None:
-        name = places[0].split("?")[0].split("#")[0].rstrip("/").rpartition("/")[2]
-        if not name or ":" in name:
+        name = _NO_PATH.sub("", places[0]).split("?")[0].split("#")[0].rstrip("/").rpartition("/")[2]
+        if not name:
             raise ValueError("needs a name, as NAME=PLACE")
     return Input(inside(name), tuple(places), checksum, unpack)
 

@@ -60,7 +60,7 @@ def _deliver(top: int, output: Output, name: str, deliver: Deliver) -> Delivered
 
 
 def _destination(output: Output, name: str) -> str:
-    """A single file goes to the URL itself; those of a folder or a glob, or of a URL with a slash, below it."""
+    """A single file goes to the URL itself, those of a folder, a glob or a URL with a slash below it."""
     if name == output.name and not output.url.endswith("/"):
         return output.url
     below = name[len(output.name) + 1 :] if name.startswith(output.name + "/") else name.rpartition("/")[2]

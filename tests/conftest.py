@@ -1,0 +1,61 @@
+"""What tests of several rooms share."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import jsonschema
+import pytest
+
+REPO = Path(__file__).parents[1]
+TREE = "/cvmfs/singularity.opensciencegrid.org"
+
+
+class Ran(NamedTuple):
+    """One run of jobwrap: its exit code, its streams, its exit record (None where there is none)."""
+
+    code: int
+    stdout: str
+    stderr: str
+    record: dict | None
+
+
+class Jobwrap:
+    """Runs jobwrap from the source tree in a scratch folder of its own, with a small environment."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+        self.program = [sys.executable, str(REPO / "bin/jobwrap")]
+        self.environment = {"PATH": os.environ["PATH"], "HOME": "/home/job", "LANG": "C.UTF-8"}
+
+    def start(self, *words, **kwargs) -> subprocess.Popen:
+        environment = {**self.environment, **kwargs.pop("environ", {})}
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        words = [*self.program, *map(str, words)]
+        return subprocess.Popen(words, cwd=self.scratch, env=environment, **{**pipes, **kwargs})
+
+    def end(self, process: subprocess.Popen) -> Ran:
+        stdout, stderr = (text.decode(errors="replace") for text in process.communicate(timeout=120))
+        return Ran(process.returncode, stdout, stderr, self.record())
+
+    def run(self, *words, **kwargs) -> Ran:
+        return self.end(self.start(*words, **kwargs))
+
+    def record(self) -> dict | None:
+        """The exit record, which must have the form of the schema."""
+        path = self.scratch / "jobwrap-record.json"
+        if not path.exists():
+            return None
+        record = json.loads(path.read_text())
+        jsonschema.validate(record, json.loads((REPO / "jobwrap/record/schema.json").read_text()))
+        return record
+
+
+@pytest.fixture
+def jobwrap(tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    return Jobwrap(scratch)

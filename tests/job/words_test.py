@@ -1,0 +1,109 @@
+"""Words as people write them, and what they mean."""
+
+import pytest
+
+from jobwrap.job import words
+from jobwrap.job.spec import Bind, Input, Output
+
+HEX = "ab" * 32
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("http://h/d/f.root?a=b", Input("f.root", ("http://h/d/f.root?a=b",))),
+        ("x/y=http://h/f", Input("x/y", ("http://h/f",))),
+        (f"http://h/f#sha256:{HEX.upper()}", Input("f", ("http://h/f",), ("sha256", HEX))),
+        ("http://h/f#part", Input("f", ("http://h/f#part",))),
+        ("/cvmfs/r/a=b.csv", Input("a=b.csv", ("/cvmfs/r/a=b.csv",))),
+        (".rc=/d/x", Input(".rc", ("/d/x",))),
+        ("./a=b", Input("a=b", ("./a=b",))),
+        ("n=data:,x#adler32:00ff00ff", Input("n", ("data:,x",), ("adler32", "00ff00ff"))),
+        ({"name": "n", "places": ["a", "b"]}, Input("n", ("a", "b"))),
+    ],
+)
+def test_an_input_has_a_name_places_and_a_checksum(word, meant):
+    assert words.input_(word) == meant
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "",
+        "http://h/",
+        "a=",
+        ".jobwrap/x=/y",
+        "f#sha256:00",
+        "a\nb=/x",
+        "n=/a\tb",
+        {},
+    ],
+)
+def test_an_input_that_cannot_be_is_refused(word):
+    with pytest.raises(ValueError, match=r"must|needs"):
+        words.input_(word)
+
+
+def test_an_output_stays_or_goes_to_a_url():
+    assert words.output("out/*.root") == Output("out/*.root")
+    assert words.output("a=http://h/b?c=d") == Output("a", "http://h/b?c=d")
+
+
+@pytest.mark.parametrize("word", ["../a", "/etc/passwd", "a/../../b", ".", ".jobwrap/record.json", "a="])
+def test_an_output_outside_scratch_is_refused(word):
+    with pytest.raises(ValueError, match="must"):
+        words.output(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("/a", Bind("/a", "/a")),
+        ("/a:/b", Bind("/a", "/b")),
+        ("/a:rw", Bind("/a", "/a", True)),
+        ("/a:/b:rw", Bind("/a", "/b", True)),
+        ({"source": "/a:b", "writable": True}, Bind("/a:b", "/a:b", True)),
+    ],
+)
+def test_a_bind_is_read_only_unless_it_says_otherwise(word, meant):
+    assert words.bind(word) == meant
+
+
+@pytest.mark.parametrize(
+    ("word", "bytes_"), [("4G", 4 << 30), ("500M", 500 << 20), ("1.5 GiB", 3 << 29), ("2kb", 2048)]
+)
+def test_a_size_has_a_unit(word, bytes_):
+    assert words.size(word) == bytes_
+
+
+@pytest.mark.parametrize("word", ["4096", "4", "", "G", "-1G", "4X", "nan", True, 4096])
+def test_a_size_without_a_unit_is_refused(word):
+    with pytest.raises(ValueError, match="unit"):
+        words.size(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "seconds"),
+    [
+        ("90", 90),
+        (90, 90),
+        ("30m", 1800),
+        ("2h", 7200),
+        ("1:30:00", 5400),
+        ("1:30", 90 * 60),
+        ("1-0:00", 86400),
+    ],
+)
+def test_a_time_is_in_seconds(word, seconds):
+    assert words.duration(word) == seconds
+
+
+def test_a_variable_without_a_value_is_the_callers():
+    assert words.setting("A=b=c") == ("A", "b=c")
+    assert words.setting("A") == ("A", None)
+
+
+@pytest.mark.parametrize("word", ["A-B=1", "=1", "1A=x", "BASH_FUNC_x%%=() { :; }"])
+def test_a_variable_needs_a_name(word):
+    with pytest.raises(ValueError, match=r"name|must"):
+        words.setting(word)
