@@ -7,12 +7,13 @@ descriptors: neither a pipe that someone waits on nor a folder that someone want
 from __future__ import annotations
 
 import errno
+import itertools
 import marshal
 import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jobwrap.failures import JobwrapError
@@ -32,29 +33,64 @@ def ask(question: Callable[..., Any], *args: object, deadline: float, what: str)
     JobwrapError and OSError raised by the question are raised here; any other exception is a
     RuntimeError with its text.
     """
-    answer, give = os.pipe()
+    (answer,) = ask_all(question, [(what, args)], deadline=deadline)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def ask_all(
+    question: Callable[..., Any], subjects: Sequence[tuple[str, tuple[object, ...]]], *, deadline: float
+) -> list[Any]:
+    """The question asked about each (what, arguments) at once, under one deadline, in a child each.
+
+    In the order of `subjects`; an exception stands where `ask` would have raised it.
+    """
+    children: list[tuple[int, int]] = []
+    said: list[bytes | None] = []
+    try:
+        for _, args in subjects:
+            children.append(_begin(question, args))
+        said = _read_all([source for _, source in children], deadline)
+    finally:  # also where a signal cut it short
+        for (child, source), blob in itertools.zip_longest(children, said):
+            _end(child, source, killed=blob is None)
+    return [
+        Hung(what, deadline) if blob is None else _heard(blob, what)
+        for (what, _), blob in zip(subjects, said)
+    ]
+
+
+def _begin(question: Callable[..., Any], args: tuple[object, ...]) -> tuple[int, int]:
+    """The child's number and the descriptor that its answer comes from."""
+    source, give = os.pipe()
     child = os.fork()
     if child == 0:
         _answer(question, args, give)
     os.close(give)
-    try:
-        said = _read_all(answer, deadline, what)
-    except Hung:
-        os.kill(child, signal.SIGKILL)  # ends it if it is only slow; a hung one stays until the mount does
-        raise
-    finally:
-        os.close(answer)
-    os.waitpid(child, 0)
+    return child, source
+
+
+def _end(child: int, source: int, killed: bool) -> None:
+    os.close(source)
+    if killed:  # it ends if it is only slow; a hung one stays until the mount goes
+        os.kill(child, signal.SIGKILL)
+    else:
+        os.waitpid(child, 0)
+
+
+def _heard(said: bytes, what: str) -> Any:
+    """The answer, or the exception that stands for it."""
     if not said:  # killed from outside, or out of memory
-        raise RuntimeError(f"the look at {what} ended without an answer")
+        return RuntimeError(f"the look at {what} ended without an answer")
     kind, value = marshal.loads(said)
     if kind == "answer":
         return value
     if kind == "failure":
-        raise JobwrapError(value[0], **value[1])
+        return JobwrapError(value[0], **value[1])
     if kind == "os":
-        raise OSError(*value)
-    raise RuntimeError(value)
+        return OSError(*value)
+    return RuntimeError(value)
 
 
 def _answer(question: Callable[..., Any], args: tuple[object, ...], give: int) -> None:
@@ -82,16 +118,23 @@ def _answer(question: Callable[..., Any], args: tuple[object, ...], give: int) -
         os._exit(0)
 
 
-def _read_all(source: int, deadline: float, what: str) -> bytes:
+def _read_all(sources: Sequence[int], deadline: float) -> list[bytes | None]:
+    """What each descriptor gives until its end; None for one that has not ended in time."""
     end = time.monotonic() + deadline
-    said = b""
+    said = dict.fromkeys(sources, b"")
     poll = select.poll()
-    poll.register(source, select.POLLIN)
-    while True:
+    for source in sources:
+        poll.register(source, select.POLLIN)
+    unfinished = set(sources)
+    while unfinished:
         left = end - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
-            raise Hung(what, deadline)
-        block = os.read(source, 1 << 16)
-        if not block:
-            return said
-        said += block
+        ready = poll.poll(left * 1000) if left > 0 else []
+        if not ready:
+            break
+        for source, _ in ready:
+            block = os.read(source, 1 << 16)
+            said[source] += block
+            if not block:
+                poll.unregister(source)
+                unfinished.remove(source)
+    return [None if source in unfinished else said[source] for source in sources]

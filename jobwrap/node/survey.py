@@ -10,6 +10,7 @@ from typing import NamedTuple
 from jobwrap.node import files
 from jobwrap.node.container import find_container
 from jobwrap.node.cpu import Cpu, find_cpu
+from jobwrap.node.cvmfs import cvmfs_mount
 from jobwrap.node.gpu import Gpus, find_gpus
 from jobwrap.node.runtime import Runtime, find_runtime
 from jobwrap.node.slot import Slot, find_slot
@@ -67,14 +68,6 @@ def survey(
         container=find_container(environ, root),
         cvmfs=cvmfs,
     )
-
-
-def cvmfs_mount(environ: Mapping[str, str]) -> str:
-    """Where CVMFS is mounted: cvmfsexec and some sites put it elsewhere, and say so."""
-    for name in ("CVMFS_MOUNT_DIR", "CVMFS_BASE"):
-        if environ.get(name, "").startswith("/"):
-            return environ[name].rstrip("/") or "/"
-    return "/cvmfs"
 
 
 def _machine(cpu: Cpu, root: str) -> str:

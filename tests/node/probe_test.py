@@ -6,7 +6,7 @@ import time
 import pytest
 
 from jobwrap.failures import JobwrapError
-from jobwrap.node.probe import Hung, ask
+from jobwrap.node.probe import Hung, ask, ask_all
 
 
 def fail():
@@ -49,3 +49,22 @@ def test_the_child_holds_none_of_our_descriptors():
     os.close(held)
     assert descriptors == ["/dev/null"] * 3
     assert numbers[:4] == [0, 1, 2, 3] and len(numbers) == 5  # the fifth is the listing itself
+
+
+def test_many_are_asked_at_once_and_one_that_hangs_hides_no_other():
+    subjects = [("sleep", ("sleep 60",)), ("one", ("one",)), ("fail", ("fail",)), ("two", ("two",))]
+
+    def question(word):
+        if word == "fail":
+            return os.listdir("/no/such")
+        return time.sleep(60) if word.startswith("sleep") else word
+
+    answers = ask_all(question, subjects, deadline=1)
+    assert [answers[1], answers[3]] == ["one", "two"]
+    assert isinstance(answers[0], Hung) and answers[0].what == "sleep"
+    assert isinstance(answers[2], FileNotFoundError)
+
+
+def test_a_child_that_is_killed_is_an_error_and_no_answer():
+    with pytest.raises(RuntimeError, match="ended without an answer"):
+        ask(lambda: os.kill(os.getpid(), 9), deadline=10, what="a test")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from jobwrap.node.survey import cvmfs_mount, survey
+from jobwrap.node.survey import survey
 
 
 def test_this_machine_is_what_the_kernel_says(tmp_path):
@@ -20,16 +20,3 @@ def test_a_machine_that_tells_nothing_is_unknown(root):
     node = survey({"PATH": ":\0:/bin", "CUDA_VISIBLE_DEVICES": ",,"}, {"cpus": "x"}, "/no\0where", root=root)
     assert (node.cpu.level, node.gpus.granted, node.runtime, node.slot.cpus) == (None, (), None, None)
     assert not node.slot.writable and not node.slot.executable
-
-
-@pytest.mark.parametrize(
-    ("environ", "mount"),
-    [
-        ({}, "/cvmfs"),
-        ({"CVMFS_BASE": "/srv/cvmfs/"}, "/srv/cvmfs"),
-        ({"CVMFS_MOUNT_DIR": "/a", "CVMFS_BASE": "/b"}, "/a"),
-        ({"CVMFS_BASE": "relative"}, "/cvmfs"),
-    ],
-)
-def test_cvmfs_is_where_the_environment_says(environ, mount):
-    assert cvmfs_mount(environ) == mount
