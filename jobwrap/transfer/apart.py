@@ -1,0 +1,112 @@
+"""A process of its own for work that needs threads, modules and memory which the wrapper must not keep.
+
+The child holds none of our descriptors, sends messages of plain data (what marshal takes), and ends
+with us: it is told to by the end of a pipe, however we end. It leads a process group, so that what it
+starts goes with it.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import select
+import signal
+import struct
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+_LENGTH = struct.Struct("@I")
+
+
+class Child:
+    """A forked process that runs main(link, *args) and nothing after it."""
+
+    def __init__(self, main: Callable[..., None], *args: object) -> None:
+        self._messages, give = os.pipe()
+        alive, self._life = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _live(main, args, give, alive)
+        os.close(give)
+        os.close(alive)
+        self._got = b""
+        self._poll = select.poll()
+        self._poll.register(self._messages, select.POLLIN)
+
+    def fileno(self) -> int:
+        """Readable when a message may be there."""
+        return self._messages
+
+    def messages(self, seconds: float) -> Iterator[Any] | None:
+        """What has come, after waiting for at most `seconds`; None when the child will say no more."""
+        if not self._poll.poll(seconds * 1000):
+            return iter(())
+        block = os.read(self._messages, 1 << 16)
+        self._got += block
+        return self._whole() if block else None
+
+    def _whole(self) -> Iterator[Any]:
+        while len(self._got) >= _LENGTH.size:
+            end = _LENGTH.size + _LENGTH.unpack_from(self._got)[0]
+            if len(self._got) < end:
+                return
+            message = marshal.loads(self._got[_LENGTH.size : end])
+            self._got = self._got[end:]
+            yield message
+
+    def end(self) -> None:
+        """Kill it with all that it started. One that hangs in a dead mount is left to the mount's end."""
+        os.close(self._life)
+        for kill, whom in ((os.killpg, self.pid), (os.kill, self.pid)):  # it may not lead its group yet
+            try:
+                kill(whom, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if self._gone(1.0):
+            os.waitpid(self.pid, 0)
+        os.close(self._messages)
+
+    def _gone(self, seconds: float) -> bool:
+        """Whether it ends in time: the end of its messages is the end of it."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self._poll.poll(left * 1000) and not os.read(self._messages, 1 << 16):
+                return True
+        return False
+
+
+class Link:
+    """The child's side."""
+
+    def __init__(self, give: int, alive: int) -> None:
+        self._give, self.alive = give, alive
+
+    def send(self, message: object) -> None:
+        """Whole messages only: call it from one thread at a time."""
+        blob = marshal.dumps(message)  # type: ignore[arg-type]
+        view = memoryview(_LENGTH.pack(len(blob)) + blob)
+        while view:
+            view = view[os.write(self._give, view) :]
+
+
+def _live(main: Callable[..., None], args: tuple[object, ...], give: int, alive: int) -> None:
+    """The child's whole life; it never returns."""
+    try:
+        os.setpgid(0, 0)
+        signal.set_wakeup_fd(-1)
+        for one in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(one, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        # Two free numbers above the standard three, by way of numbers that are surely neither of these.
+        give, alive = os.dup(give), os.dup(alive)
+        null = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(null, standard)
+        keep = sorted((give, alive))
+        highest = max(map(int, os.listdir("/proc/self/fd")))
+        for low, high in ((3, keep[0]), (keep[0] + 1, keep[1]), (keep[1] + 1, highest + 1)):
+            os.closerange(low, high)
+        main(Link(give, alive), *args)
+    finally:
+        os._exit(0)

@@ -1,0 +1,72 @@
+"""Checksums by name: the algorithms that jobs, catalogs and servers use, and their written form."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+from jobwrap.transfer.trouble import CHECKSUM, Trouble
+
+
+class Hash(Protocol):
+    """What hashlib's objects do, as far as it is used here."""
+
+    def update(self, block: memoryview, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+class Adler32:
+    """As XRootD and the LHC catalogs write it: eight hex digits."""
+
+    def __init__(self) -> None:
+        self._value = 1
+
+    def update(self, block: memoryview, /) -> None:
+        self._value = zlib.adler32(block, self._value)
+
+    def hexdigest(self) -> str:
+        return f"{self._value:08x}"
+
+
+ALGORITHMS: dict[str, Callable[[], Hash]] = {
+    "sha256": hashlib.sha256,
+    "sha512": hashlib.sha512,
+    "sha1": lambda: hashlib.new("sha1", usedforsecurity=False),
+    "md5": lambda: hashlib.new("md5", usedforsecurity=False),
+    "adler32": Adler32,
+}
+_BLOCK = 1 << 20
+_SPELLINGS = {"sha": "sha1"}
+
+
+def name_of(algorithm: str) -> str:
+    """The name used here for `algorithm` however it is written: "SHA-256" is "sha256"."""
+    plain = re.sub("[-_]", "", algorithm.lower())
+    return _SPELLINGS.get(plain, plain)
+
+
+def make(algorithm: str) -> Hash:
+    """A fresh hash; Trouble where the algorithm is not known."""
+    try:
+        return ALGORITHMS[algorithm]()
+    except KeyError:
+        raise Trouble(CHECKSUM, f"the checksum {algorithm} is not one of {', '.join(ALGORITHMS)}") from None
+
+
+def of_file(path: str, algorithm: str) -> str:
+    """The hex digest of a file; OSError where it cannot be read."""
+    digest = make(name_of(algorithm))
+    block = memoryview(bytearray(_BLOCK))
+    with open(path, "rb", buffering=0) as file:
+        while count := file.readinto(block):
+            digest.update(block[:count])
+    return digest.hexdigest()
+
+
+def same(algorithm: str, one: str, other: str) -> bool:
+    """Whether two hex digests are equal; XRootD drops an adler32's leading zeros."""
+    width = 8 if algorithm in ("adler32", "crc32c") else 0
+    return one.lower().rjust(width, "0") == other.lower().rjust(width, "0")

@@ -1,0 +1,71 @@
+"""Paths of the node and file: URLs: copied, by one who wants the file to be his own."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from urllib.parse import unquote
+
+from jobwrap.transfer.attempt import Attempt
+from jobwrap.transfer.sink import Sink
+from jobwrap.transfer.trouble import DENIED, NOT_FOUND, Passing, Trouble
+from jobwrap.transfer.url import parse, scheme_of
+
+_MEANING = {
+    errno.ENOENT: (NOT_FOUND, "there is no such file"),
+    errno.ENOTDIR: (NOT_FOUND, "there is no such file"),
+    errno.EACCES: (DENIED, "it may not be read"),
+    errno.EPERM: (DENIED, "it may not be read"),
+    errno.ELOOP: (NOT_FOUND, "its links go in a circle"),
+}
+
+
+def get(place: str, sink: Sink, attempt: Attempt) -> None:
+    attempt.within(attempt.options.answer, "opening it")
+    source, size = _open(place)
+    try:
+        sink.begin(size)
+        attempt.total = size
+        attempt.streaming()
+        while count := os.readv(source, [sink.space()]):
+            attempt.moved += count
+            sink.filled(count)
+    except OSError as error:
+        raise _trouble(error) from error
+    finally:
+        os.close(source)
+
+
+def probe(place: str, attempt: Attempt) -> None:
+    attempt.within(attempt.options.answer, "opening it")
+    os.close(_open(place)[0])
+
+
+def path_of(place: str) -> str:
+    """The path that a path or file: URL names; Trouble for a file: URL of another host."""
+    if not scheme_of(place):
+        return place
+    url = parse(place)
+    if url.host not in ("", "localhost"):
+        raise Trouble(NOT_FOUND, f"a file: URL cannot name another host ({url.host})")
+    return os.fsdecode(unquote(url.path, "utf-8", "surrogateescape").encode("utf-8", "surrogateescape"))
+
+
+def _open(place: str) -> tuple[int, int]:
+    """A descriptor and the size. Not blocking, so that a FIFO is named and not waited for."""
+    try:
+        source = os.open(path_of(place), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise _trouble(error) from error
+    seen = os.fstat(source)
+    if not stat.S_ISREG(seen.st_mode):
+        os.close(source)
+        raise Trouble(NOT_FOUND, "it is a folder" if stat.S_ISDIR(seen.st_mode) else "it is not a file")
+    return source, seen.st_size
+
+
+def _trouble(error: OSError) -> Trouble:
+    if error.errno in _MEANING:
+        return Trouble(*_MEANING[error.errno])
+    return Passing(error.strerror or str(error))
