@@ -5,6 +5,7 @@ Nothing here needs a vendor's tool or library: NVIDIA's driver lists its devices
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -28,12 +29,14 @@ class Gpus(NamedTuple):
     """vendor: "nvidia", "amd" or ""; granted: as the batch system named them; present: UUIDs or numbers.
 
     source  the variable that names the granted ones, also where it says that there are none; "" if none does
+    driver  the version of NVIDIA's kernel driver, "550.54.15"; "" where there is none
     """
 
     vendor: str
     granted: tuple[str, ...]
     present: tuple[str, ...]
     source: str = ""
+    driver: str = ""
 
 
 def find_gpus(environ: Mapping[str, str], root: str = "/") -> Gpus:
@@ -47,7 +50,8 @@ def find_gpus(environ: Mapping[str, str], root: str = "/") -> Gpus:
     granted = read_grant(environ.get(source, ""))
     if granted == ("all",):  # what CUDA's images set for themselves: all that there are, be it none
         granted = present
-    return Gpus(vendor or (hint if granted else ""), granted, present, source)
+    driver = _nvidia_driver(root) if vendor == "nvidia" else ""
+    return Gpus(vendor or (hint if granted else ""), granted, present, source, driver)
 
 
 def read_grant(value: str) -> tuple[str, ...]:
@@ -87,6 +91,12 @@ def _nvidia(root: str) -> tuple[str, ...]:
         if facts.get("GPU Excluded") != "Yes":
             found.append(facts.get("GPU UUID", bus))
     return tuple(found)
+
+
+def _nvidia_driver(root: str) -> str:
+    line = files.line(f"{root}/proc/driver/nvidia/version")
+    found = re.search(r" (\d+(?:\.\d+)+) ", f"{line} ", re.ASCII)  # the first number with a dot in it
+    return found[1] if found else ""
 
 
 def _amd(root: str) -> tuple[str, ...]:
