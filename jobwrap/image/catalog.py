@@ -26,7 +26,7 @@ _COMPILED = os.path.join(os.path.dirname(__file__), "catalog.json")  # in the sh
 _SOURCE = os.path.join(os.path.dirname(__file__), "../../containers/catalog.toml")
 _MACHINES = ("x86_64", "aarch64", "ppc64le", "riscv64", "s390x")
 _VENDORS = ("nvidia", "amd")
-_VERSION = re.compile(r"\d{1,6}(\.\d{1,6}){0,3}", re.ASCII)
+_VERSION = r"\d{1,6}(\.\d{1,6}){0,3}"
 
 
 class Variant(NamedTuple):
@@ -113,7 +113,7 @@ def _level(text: str) -> str:
 
 
 def _version(text: str) -> str:
-    return text if _VERSION.fullmatch(text) else ""
+    return text if re.fullmatch(_VERSION, text, re.ASCII) else ""
 
 
 _NEEDS: dict[str, Any] = {

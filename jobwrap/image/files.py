@@ -60,15 +60,14 @@ class Files:
                 return []
             raise self._told(error, seen) from error
 
-    def is_there(self, seen: str) -> bool:
-        """Whether anything is at that path, its links followed."""
+    def is_file(self, seen: str) -> bool:
+        """Whether a plain file is at that path, its links followed."""
         try:
-            self.view.real(seen)
+            return stat.S_ISREG(os.stat(self.view.find(seen), follow_symlinks=False).st_mode)
         except OSError as error:
             if error.errno in ITS_OWN:
                 return False
             raise self._told(error, seen) from error
-        return True
 
     def _open(self, seen: str) -> int | None:
         try:
@@ -77,8 +76,6 @@ class Files:
             path = self.view.find(seen)
             footprint.step(path)
             file = os.open(path, flags)
-        except ValueError:  # a NUL in the path
-            return None
         except OSError as error:
             if error.errno in (*ITS_OWN, errno.ENXIO):  # ENXIO: a socket
                 return None
@@ -89,15 +86,21 @@ class Files:
         return None
 
     def _reader(self, file: int, seen: str) -> At:
-        first = b""
+        """Reads block by block, as what is asked for mostly lies close together."""
+        blocks: dict[int, bytes] = {}
 
         def at(offset: int, size: int) -> bytes:
-            nonlocal first
-            if not first:
-                first = self._read(file, 0, _BLOCK, seen)
-            if offset + size <= len(first):
-                return first[offset : offset + size]
-            return self._read(file, offset, size, seen)
+            if size > _BLOCK * 4:
+                return self._read(file, offset, size, seen)
+            start = offset - offset % _BLOCK
+            found = b""
+            for place in range(start, offset + size, _BLOCK):
+                if place not in blocks:
+                    blocks[place] = self._read(file, place, _BLOCK, seen)
+                found += blocks[place]
+                if len(blocks[place]) < _BLOCK:
+                    break
+            return found[offset - start : offset - start + size]
 
         return at
 

@@ -20,7 +20,7 @@ _DRIVERS = (
     (545, "12.3"), (550, "12.4"), (555, "12.5"), (560, "12.6"), (565, "12.7"), (570, "12.8"),
     (575, "12.9"), (580, "13.0"), (590, "13.1"),
 )  # fmt: skip
-_CONDITION = re.compile(r"(\w+)(>=|<=|!=|=|<|>)([\w.-]+)", re.ASCII)
+_CONDITION = r"(\w+)(>=|<=|!=|=|<|>)([\w.-]+)"
 _COMPARE: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
     ">=": lambda a, b: a >= b,
     "<=": lambda a, b: a <= b,
@@ -120,7 +120,7 @@ def _cuda(value: str, node: Node) -> tuple[str, bool | None]:
     """NVIDIA's own grammar: conditions joined by a comma must all hold, one of the groups must."""
     if not node.gpus.granted or node.gpus.vendor not in ("nvidia", ""):
         return "no NVIDIA GPU granted", None
-    driver = getattr(node.gpus, "driver", "")
+    driver = node.gpus.driver
     if not version_key(driver):
         return "an unknown NVIDIA driver", None
     facts = {"driver": driver, "cuda": cuda_of(driver)}
@@ -138,7 +138,7 @@ def cuda_of(driver: str) -> str:
 
 
 def _holds(condition: str, facts: dict[str, str]) -> bool | None:
-    found = _CONDITION.fullmatch(condition)
+    found = re.fullmatch(_CONDITION, condition, re.ASCII)
     if not found or not facts.get(found[1]):  # a brand or an architecture, which nobody asked the GPU for
         return None
     has, wanted = version_key(facts[found[1]]), version_key(found[3])

@@ -13,7 +13,6 @@ from jobwrap.failures import JobwrapError
 from jobwrap.image import needs as reading
 from jobwrap.image import tree
 from jobwrap.image.catalog import Catalog, Variant, load_catalog
-from jobwrap.image.elf import At
 from jobwrap.image.files import ABSENT, Files
 from jobwrap.image.fit import failing, judge, refusal, words
 from jobwrap.image.footprint import footprint
@@ -21,7 +20,6 @@ from jobwrap.image.needs import Needs
 from jobwrap.image.program import PATH, Program, find_program
 from jobwrap.image.reference import NAME, REMOTE, Reference, parse_reference
 from jobwrap.image.scripts import read_variables
-from jobwrap.image.sif import Sif, is_sif, read_sif
 from jobwrap.image.variants import explain, rank
 from jobwrap.image.view import View, cvmfs_at, view_of
 from jobwrap.job.spec import Job
@@ -97,8 +95,8 @@ def _look(looker: Looker) -> dict[str, Any]:
 
 def _catalog(looker: Looker) -> Catalog | None:
     """None where the job does not name an image by a name: only names have variants."""
-    asked = looker.job.image
-    if asked not in ("", "default") and parse_reference(asked, looker.folder).kind != NAME:
+    reference = parse_reference(looker.job.image or "default", looker.folder)
+    if reference.kind != NAME or reference.host or "://" in reference.text:
         return None
     path = looker.settings.catalog
     try:
@@ -172,20 +170,9 @@ def _open(path: str, asked: str) -> tuple[str, Needs]:
         if not os.listdir(path):
             raise JobwrapError("image.broken", image=asked, problem="it is an empty folder")
         return SANDBOX, reading.read_sandbox(Files(view_of(("/", path))))
-    sif = Files(cvmfs_at("/cvmfs")).parse(path, _read_sif) or "it is neither a folder nor a plain file"
-    if isinstance(sif, str):
-        raise JobwrapError("image.broken", image=asked, problem=sif)
-    return SIF, reading.read_sif(sif)
+    from jobwrap.image.sif import needs_of_file
 
-
-def _read_sif(at: At) -> Sif | str:
-    """The SIF file, or what is wrong with it."""
-    if not is_sif(at):
-        return "it is neither a sandbox folder nor a SIF file"
-    try:
-        return read_sif(at)
-    except ValueError as error:
-        return str(error)
+    return SIF, needs_of_file(Files(cvmfs_at("/cvmfs")), path, asked)
 
 
 def _program(looker: Looker, path: str, kind: str) -> Program | None:

@@ -15,7 +15,6 @@ from typing import NamedTuple
 from jobwrap.image import scripts
 from jobwrap.image.elf import At, Elf, Versions, read_elf, read_versions
 from jobwrap.image.files import Files
-from jobwrap.image.sif import Sif
 from jobwrap.node.cpu import LEVELS, normalise_level
 
 MACHINE, LEVEL, KERNEL, CUDA, GPU = "machine", "level", "kernel", "cuda", "gpu"
@@ -99,14 +98,6 @@ def read_sandbox(files: Files) -> Needs:
     rows += needs_of_labels(_labels(files.text("/.singularity.d/labels.json", 1 << 18)))
     rows += needs_of_variables(scripts.read_variables(files))
     return Needs(merged(rows), release, glibc)
-
-
-def read_sif(sif: Sif) -> Needs:
-    """The needs that a SIF file's header and metadata tell."""
-    rows = [Need(MACHINE, sif.machine, "the header of the SIF file")] if sif.machine else []
-    rows += needs_of_labels(sif.labels)
-    rows += needs_of_variables(scripts.parse_variables(sif.scripts.values()))
-    return Needs(merged(rows))
 
 
 def needs_of_program(path: str, elf: Elf) -> list[Need]:

@@ -50,7 +50,7 @@ def _locate(command: str, path: str, folder: str, files: Files) -> str | None:
     places = [os.path.join(folder, command)]
     if "/" not in command:
         places = [f"{each.rstrip('/')}/{command}" for each in path.split(":") if each.startswith("/")]
-    return next((place for place in places if files.is_there(place)), None)
+    return next((place for place in places if files.is_file(place)), None)
 
 
 def _read(at: At) -> tuple[Elf | None, str]:

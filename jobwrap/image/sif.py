@@ -10,7 +10,11 @@ import json
 import struct
 from typing import Any, NamedTuple
 
+from jobwrap.failures import JobwrapError
 from jobwrap.image.elf import At
+from jobwrap.image.files import Files
+from jobwrap.image.needs import MACHINE, Need, Needs, merged, needs_of_labels, needs_of_variables
+from jobwrap.image.scripts import parse_variables
 
 _MAGIC, _MAGIC_AT = b"SIF_MAGIC\0", 32
 _HEADER = struct.Struct("<32s10s3s3s16s8q")  # launch line, magic, version, architecture, id, times, table
@@ -63,6 +67,29 @@ class Sif(NamedTuple):
     parts: tuple[Part, ...]
     labels: dict[str, str]
     scripts: dict[str, str]
+
+
+def needs_of_file(files: Files, path: str, asked: str) -> Needs:
+    """What a SIF file says it needs; JobwrapError image.broken for what is none."""
+    problems: list[str] = []
+
+    def read(at: At) -> Sif | None:
+        if not is_sif(at):
+            return None
+        try:
+            return read_sif(at)
+        except ValueError as error:
+            problems.append(str(error))
+            return None
+
+    sif = files.parse(path, read)
+    if sif is None:
+        problem = problems[0] if problems else "it is neither a sandbox folder nor a SIF file"
+        raise JobwrapError("image.broken", image=asked, problem=problem)
+    rows = [Need(MACHINE, sif.machine, "the header of the SIF file")] if sif.machine else []
+    rows += needs_of_labels(sif.labels)
+    rows += needs_of_variables(parse_variables(sif.scripts.values()))
+    return Needs(merged(rows))
 
 
 def is_sif(at: At) -> bool:

@@ -40,6 +40,8 @@ class View(NamedTuple):
 
     def real(self, seen: str) -> str:
         """The seen path with all its links followed, in this view; OSError where that is not possible."""
+        if "\0" in seen:
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), seen)
         done, links = "", 0
         mounts = [folder for folder, _ in self.mounts]
         left = seen.split("/")[::-1]

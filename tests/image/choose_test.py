@@ -1,24 +1,16 @@
 """The choice of an image, on trees of files: what is found, what is refused, and with which words."""
 
 import os
-from pathlib import Path
 
 import pytest
 
 from jobwrap.failures import JobwrapError
 from jobwrap.image.choose import choose
 from jobwrap.job.spec import Job
-from jobwrap.node.survey import survey
 from jobwrap.settings import Settings
+from tests.image.making import OSG, machine
 
-OSG = "singularity.opensciencegrid.org"
 CONTENT = "ab/" + "0" * 62
-MACHINES = Path(__file__).parents[1] / "node/trees/cpu"
-
-
-def machine(name, cvmfs, **environ):
-    """The node with that CPU whose CVMFS is mounted at a folder."""
-    return survey({"CVMFS_MOUNT_DIR": str(cvmfs), **environ}, {}, "/tmp", root=str(MACHINES / name))
 
 
 @pytest.fixture
