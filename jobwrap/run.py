@@ -14,13 +14,14 @@ from jobwrap.job.spec import Job
 from jobwrap.launch.environment import runtime_environment
 from jobwrap.launch.gate import Gate
 from jobwrap.launch.keeper import Start
-from jobwrap.launch.mounts import make_mount_point
 from jobwrap.launch.supervise import Container, TaskEnd
 from jobwrap.plan import Plan, as_record, for_people, look_around, make_plan
 from jobwrap.record import journal
 from jobwrap.record.exitrecord import ExitRecord, failure_of, without_secrets
 from jobwrap.record.journal import Journal
 from jobwrap.signals import Signals
+from jobwrap.stage.inputs import Places, finish_fetching, probe_inputs, start_fetching
+from jobwrap.transfer.options import options_of
 
 
 def main(arguments: list[str]) -> int:
@@ -44,7 +45,8 @@ class Run:
         self._record = ExitRecord(self._job)
         self._journal = Journal(self._job.record or os.path.join(self._job.scratch, journal.NAME))
         self._control = Control(self._job.scratch)
-        self._made: list[str] = []  # mount points that were not there before
+        self._options = options_of(asked.settings, os.environ)
+        self._places = Places(self._job)
 
     def run(self) -> int:
         """All of it; whatever happens, there is a record, and what the job made for itself is gone."""
@@ -79,7 +81,6 @@ class Run:
         self._begin("launch", sync=True)
         container = self._start(plan)
         try:
-            self._begin("stage-in")
             self._stage_in(plan)
             self._begin("task")
             container.open(plan.environment.settings)
@@ -89,7 +90,7 @@ class Run:
             container.abandon()
             raise
         finally:
-            self._remove_mount_points()
+            self._places.remove()
         self._begin("stage-out")
         self._record.note(usage=_usage(end))
         ending = diagnose(end, self._job.command, _runtime_name(plan), plan.node.container, self._job.time)
@@ -103,10 +104,9 @@ class Run:
             self._journal.write(self._record.fields, sync=sync)
 
     def _start(self, plan: Plan) -> Container:
-        for mount in plan.mounts[4:]:
-            made = make_mount_point(mount, self._job.scratch, self._job.target)
-            if made:
-                self._made.append(made)
+        self._places.make_mount_points(
+            ((mount.source, mount.target) for mount in plan.mounts), self._job.target
+        )
         gate = Gate(plan.node.machine)
         start = Start(
             argv=(*plan.runtime, *gate.argv(self._job.command)),
@@ -119,22 +119,12 @@ class Run:
         return Container(start, gate, self._signals, self._job.grace)
 
     def _stage_in(self, plan: Plan) -> None:
+        self._begin("stage-in")
         if self._job.here:
-            for bound in plan.staging.bound:
-                if not bound.in_place:
-                    place = os.path.join(self._job.scratch, bound.name)
-                    os.symlink(bound.source, place)
-                    self._made.append(place)
-        if not plan.staging.wanted:
-            return
-        from jobwrap.transfer.fetch import Wanted, fetch_all, options_of
-
-        wanted = [
-            Wanted(each.name, each.places, each.checksum, os.path.join(self._job.scratch, each.name))
-            for each in plan.staging.wanted
-        ]
-        fetched = fetch_all(wanted, options_of(self._asked.settings, os.environ))
-        self._record.note(transfers=[each._asdict() for each in fetched])
+            self._places.link(plan.staging)
+        fetching = start_fetching(plan.staging, self._job.scratch, self._options)
+        if fetching:
+            self._record.note(transfers=[each._asdict() for each in finish_fetching(fetching)])
 
     def _stage_out(self, ending: Ending) -> Ending:
         wanted = {"success": ending.code == 0, "failure": ending.code != 0, "always": True}[
@@ -143,13 +133,9 @@ class Run:
         if not self._job.outputs or not wanted or ending.of != "task":
             return ending
         from jobwrap.stage.outputs import stage_out
-        from jobwrap.transfer.fetch import deliver, options_of
 
-        options = options_of(self._asked.settings, os.environ)
         try:
-            delivered = stage_out(
-                self._job.outputs, self._job.scratch, lambda path, url: deliver(path, url, options)
-            )
+            delivered = stage_out(self._job.outputs, self._job.scratch, self._options)
         except JobwrapError as error:
             if ending.code:  # the task's own end is what counts
                 return ending._replace(evidence=(*ending.evidence, error.sentence))
@@ -158,17 +144,6 @@ class Run:
             outputs=[{**each._asdict(), "url": without_secrets(each.url)} for each in delivered]
         )
         return ending
-
-    def _remove_mount_points(self) -> None:
-        """What a mount lay on must not be taken for an output of the task."""
-        for place in self._made:
-            try:
-                if os.path.isdir(place) and not os.path.islink(place):
-                    os.rmdir(place)
-                else:
-                    os.unlink(place)
-            except OSError:
-                pass  # the task put something else there: that is its own
 
 
 def dry_run(asked: Asked) -> int:
@@ -183,11 +158,7 @@ def dry_run(asked: Asked) -> int:
             print(json.dumps(as_record(plan), indent=1))
         else:
             print("\n".join(for_people(plan)))
-        if plan.staging.wanted:
-            from jobwrap.transfer.fetch import Wanted, options_of, probe_all
-
-            wanted = [Wanted(each.name, each.places, each.checksum, "") for each in plan.staging.wanted]
-            probe_all(wanted, options_of(asked.settings, os.environ))
+        probe_inputs(plan.staging, options_of(asked.settings, os.environ))
     except JobwrapError as error:
         return _refuse(error)
     return 0

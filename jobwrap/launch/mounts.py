@@ -7,7 +7,6 @@ when a source is missing.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -127,18 +126,3 @@ def _ask(paths: list[str], deadline: float) -> dict[str, bool]:
 
 def _look(paths: list[str]) -> dict[str, bool]:
     return {path: os.path.exists(path) for path in paths}
-
-
-def make_mount_point(mount: Mount, scratch: str, target: str) -> str | None:
-    """Makes the place in scratch on which a mount below the target lies; its path, if it was not there."""
-    if not mount.target.startswith(target.rstrip("/") + "/"):
-        return None
-    place = os.path.join(scratch, mount.target[len(target.rstrip("/")) + 1 :])
-    if os.path.lexists(place):
-        return None
-    os.makedirs(os.path.dirname(place), exist_ok=True)
-    if stat.S_ISDIR(os.stat(mount.source).st_mode):
-        os.mkdir(place)
-    else:
-        os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    return place

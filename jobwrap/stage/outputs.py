@@ -10,15 +10,14 @@ import errno
 import fnmatch
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Output
+from jobwrap.transfer.options import Options
 
 _SHOWN = 20  # names in the list of what is there instead of a missing output
-# Delivers the open file behind a path to a URL, and returns how many bytes that were.
-Deliver = Callable[[str, str], int]
 
 
 class Delivered(NamedTuple):
@@ -29,7 +28,7 @@ class Delivered(NamedTuple):
     bytes: int
 
 
-def stage_out(outputs: tuple[Output, ...], scratch: str, deliver: Deliver) -> list[Delivered]:
+def stage_out(outputs: tuple[Output, ...], scratch: str, options: Options) -> list[Delivered]:
     """Delivers all outputs; JobwrapError output.missing, output.refused or output.undelivered.
 
     All of them are looked at before the first is delivered.
@@ -43,18 +42,22 @@ def stage_out(outputs: tuple[Output, ...], scratch: str, deliver: Deliver) -> li
         done = []
         for output, names in found:
             for name in names:
-                done.append(_deliver(top, output, name, deliver))
+                done.append(_deliver(top, output, name, options))
         return done
     finally:
         os.close(top)
 
 
-def _deliver(top: int, output: Output, name: str, deliver: Deliver) -> Delivered:
+def _deliver(top: int, output: Output, name: str, options: Options) -> Delivered:
     file = _open(top, name)
     try:
-        url = _destination(output, name) if output.url else ""
-        size = deliver(f"/proc/self/fd/{file}", url) if url else os.fstat(file).st_size
-        return Delivered(name, url, size)
+        if not output.url:
+            return Delivered(name, "", os.fstat(file).st_size)
+        from jobwrap.transfer.deliver import deliver
+
+        # By the descriptor that was judged, not by a name that may mean another file by now.
+        done = deliver(f"/proc/self/fd/{file}", _destination(output, name), options)
+        return Delivered(name, done.url, done.bytes)
     finally:
         os.close(file)
 

@@ -129,7 +129,7 @@ def _problem(path: str, checksum: tuple[str, str] | None) -> str:
             return "is no file" if checksum else "is neither a file nor a folder"
         if not os.access(path, os.R_OK):
             return "may not be read"
-        if checksum and _digest(path, checksum[0]) != checksum[1]:
+        if checksum and not _matches(path, *checksum):
             return "does not have the checksum"
         return ""
     except FileNotFoundError:
@@ -138,7 +138,11 @@ def _problem(path: str, checksum: tuple[str, str] | None) -> str:
         return f"cannot be read ({error.strerror})"
 
 
-def _digest(path: str, algorithm: str) -> str:
-    from jobwrap.transfer.checksum import of_file
+def _matches(path: str, algorithm: str, digest: str) -> bool:
+    from jobwrap.transfer.checksum import make, same
 
-    return of_file(path, algorithm)
+    found = make(algorithm)
+    with open(path, "rb", buffering=0) as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return same(algorithm, found.hexdigest(), digest)
