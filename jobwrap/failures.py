@@ -72,6 +72,7 @@ _ROWS = (
     ("site.scratch", SITE, 73, ELSEWHERE, "the scratch folder {path} cannot be used: {problem}; give another with --scratch"),
     ("site.settings", SITE, 78, ELSEWHERE, "the site's settings {path} cannot be used: {problem}; the site must correct them"),
     ("site.no_gpu", SITE, 69, ELSEWHERE, "the job was granted GPU {granted} and this node has no such device; the site must look at its GPUs"),
+    ("site.gpu_broken", SITE, 69, ELSEWHERE, "the GPUs of this node do not work ({problem}); the site must look at them"),
     ("site.unsupported_cpu", SITE, 69, ELSEWHERE, "jobwrap cannot start a task on this kind of CPU ({machine}); run on x86_64 or aarch64"),
     ("task.failed", USER, None, NEVER, "the task ended with exit code {code}; look at its own messages"),
     ("task.killed", USER, None, NEVER, "the task was ended by signal {signal} ({signal_name}); look at its own messages"),
