@@ -70,7 +70,7 @@ class Crew:
         self._lock = threading.Lock()
         self._news, self._wake = os.pipe()
         self._left = 0
-        self._failed = False
+        self._over = False
 
     def run(self, errands: Sequence[Errand]) -> None:
         self._left = len(errands)
@@ -85,7 +85,7 @@ class Crew:
         for descriptor in (self._news, self._link.alive):
             poll.register(descriptor, select.POLLIN)
         last = time.monotonic()
-        while self._left and not self._failed:
+        while not self._over:
             for descriptor, _ in poll.poll(TICK * 1000):
                 if descriptor == self._link.alive:
                     return  # those who wanted the files are gone
@@ -104,7 +104,7 @@ class Crew:
             last = now
 
     def _work(self) -> None:
-        while not self._failed:
+        while not self._over:
             errand = self._queue.get()
             assert errand
             errand.started = errand.started or time.monotonic()
@@ -184,7 +184,7 @@ class Crew:
             self._link.send(("fetched", errand.index, said))
             if not self._left:
                 self._link.send(("over",))
-        os.write(self._wake, b".")
+                self._finish()
 
     def _give_up(self, errand: Errand, trouble: Trouble | None = None) -> None:
         errand.sink.discard()
@@ -200,13 +200,15 @@ class Crew:
         self._fail(f"input.{kind}", facts)
 
     def _fail(self, name: str, facts: dict[str, str]) -> None:
-        self._report(("failed", name, facts))
-        self._failed = True
-        os.write(self._wake, b".")
-
-    def _report(self, message: object) -> None:
         with self._lock:
-            self._link.send(message)
+            if not self._over:
+                self._link.send(("failed", name, facts))
+                self._finish()
+
+    def _finish(self) -> None:
+        """All is said: only now may the watchman end the process."""
+        self._over = True
+        os.write(self._wake, b".")
 
 
 def work(link: Link, wanted: Sequence[Wanted], parts: Sequence[str], options: Options, probing: bool) -> None:
