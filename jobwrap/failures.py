@@ -58,6 +58,7 @@ _ROWS = (
     ("image.needs_cpu", IMAGE, 72, ELSEWHERE, "the image {image} needs {needs} and this CPU has {has}; run on a newer node, name an older variant, or try anyway with --ignore-needs"),
     ("image.needs_kernel", IMAGE, 72, ELSEWHERE, "the image {image} needs {needs} and this node has {has}; run on a newer node, name an older image, or try anyway with --ignore-needs"),
     ("image.needs_gpu", IMAGE, 72, ELSEWHERE, "the image {image} needs {needs} and this node has {has}; ask for such a GPU, name another variant, or try anyway with --ignore-needs"),
+    ("image.driver_clash", IMAGE, 72, ELSEWHERE, "this node's GPU driver ({library}) needs glibc {needs} and the image {image} has {has}; use an image with a newer glibc, or run where the driver is older"),
     ("image.unpinned", USER, 64, NEVER, "the image {image} can change under its name, which --require-pinned does not allow; name what it is now: {path}"),
     ("image.withdrawn", IMAGE, 69, LATER, "the image {image} was withdrawn while the task used it: {path} is gone; run the job again with the tag, or name one that is kept"),
     ("image.unsupported", USER, 64, NEVER, "the image {image} is of a kind that jobwrap cannot run here ({problem}); name one of the image tree, a sandbox folder or a .sif file"),

@@ -16,7 +16,7 @@ from jobwrap.image.elf import At
 from jobwrap.image.footprint import footprint
 from jobwrap.image.view import View
 
-ABSENT = (errno.ENOENT, errno.ENOTDIR)
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV)  # the last: autofs, which has no such repository
 # What the image itself can be blamed for; anything else is the file system's.
 ITS_OWN = (*ABSENT, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
 _BLOCK = 4096  # the ELF header, program headers and notes of nearly every file lie in the first

@@ -36,6 +36,9 @@ def rank(entry: Entry, node: Node) -> Ranking:
 
 def explain(name: str, taken: Variant, ranking: Ranking) -> tuple[str, ...]:
     """A sentence for each variant: why it was taken, or why not."""
+    forced = next((words(verdict) for variant, verdict in ranking.rejected if variant is taken), "")
+    if forced:
+        return (f"{taken.reference} was taken, as asked, although {forced}",)
     if len(ranking.fitting) + len(ranking.rejected) == 1:
         return ()
     what = " and ".join(filter(None, [_gpu_words(taken), taken.needs_a(LEVEL)]))
