@@ -101,7 +101,7 @@ def last_words(words: str) -> tuple[str, ...]:
     """The last lines of a runtime that tell why, without its colours and level; FATAL before the rest."""
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in words.splitlines()]
     fatal = [line for line in lines if line.startswith(("FATAL", "ERROR"))]
-    return tuple(re.sub(r"^(FATAL|ERROR|WARNING|INFO):\s*", "", line) for line in (fatal or lines) if line)[
+    return tuple(re.sub(r"^(FATAL|ERROR|WARNING|INFO)\s*:\s*", "", line) for line in (fatal or lines) if line)[
         -3:
     ]
 

@@ -72,6 +72,7 @@ class Run:
     def _phases(self) -> Ending:
         self._begin("survey")
         self._control.open()
+        self._journal.keep_earlier(dict(self._job.ids))
         self._journal.folder = self._control.path
         self._journal.write(self._record.fields, sync=True)
         node = look_around(self._job, self._asked.settings, os.environ, self._asked.machine_ad)

@@ -1,12 +1,18 @@
 """The main job, end to end, under the real Apptainer."""
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
+
+from jobwrap.failures import FAILURES
+from tests.conftest import REPO, TREE
+from tests.servers import serving
 
 pytestmark = pytest.mark.node
 DEBIAN = ("--image", "htc/debian:12")
@@ -64,8 +70,6 @@ def test_a_code_that_looks_like_a_signal_is_told_from_one(jobwrap):
     ],
 )
 def test_a_failure_is_one_sentence_a_code_of_jobwraps_own_and_a_record(jobwrap, words, failure):
-    from jobwrap.failures import FAILURES
-
     ran = jobwrap.run(*words)
     assert ran.code == FAILURES[failure].code
     assert ran.record["end"]["failure"] == failure
@@ -155,7 +159,7 @@ def test_temporary_files_lie_on_the_scratch_disk_and_are_gone_afterwards(jobwrap
 def test_nothing_of_the_task_is_left_when_jobwrap_ends(jobwrap):
     ran = jobwrap.run(*DEBIAN, "--", "sh", "-c", "setsid sleep 4711 & setsid sh -c 'sleep 4711 &' ; exit 3")
     assert ran.code == 3
-    assert subprocess.run(["pgrep", "-f", "sleep 4711"], stdout=subprocess.DEVNULL).returncode == 1
+    assert subprocess.run(["pgrep", "-f", "sleep 4711"], stdout=subprocess.DEVNULL, check=False).returncode == 1
 
 
 def test_the_batch_systems_term_reaches_the_task_and_the_record(jobwrap):
@@ -189,7 +193,7 @@ def test_after_sigkill_of_jobwrap_nothing_runs_and_the_record_is_lost_in_its_pha
     started.kill()
     started.communicate()
     gone = ["pgrep", "-f", "sleep 4712|[a]pptainer"]
-    wait_for(lambda: subprocess.run(gone, stdout=subprocess.DEVNULL).returncode == 1)
+    wait_for(lambda: subprocess.run(gone, stdout=subprocess.DEVNULL, check=False).returncode == 1)
     assert (jobwrap.record()["state"], jobwrap.record()["phase"]) == ("lost", "task")
 
 
@@ -224,7 +228,7 @@ def test_without_a_container_the_task_runs_here_on_request(jobwrap):
     ran = jobwrap.run(*words, "--", "sh", "-c", "pwd; cat hi; (setsid sleep 4713 &); exit 6")
     assert (ran.code, ran.stdout) == (6, f"{jobwrap.scratch}\nHello from CVMFS\n")
     assert ran.record["image"] is None
-    assert subprocess.run(["pgrep", "-f", "sleep 4713"], stdout=subprocess.DEVNULL).returncode == 1
+    assert subprocess.run(["pgrep", "-f", "sleep 4713"], stdout=subprocess.DEVNULL, check=False).returncode == 1
     assert os.listdir(jobwrap.scratch) == ["jobwrap-record.json"]
 
 
@@ -253,3 +257,70 @@ def test_binary_streams_pass_through_untouched(jobwrap):
     started = jobwrap.start(*DEBIAN, "--", "sh", "-c", "head -c 1000000 /dev/zero; printf '\\377\\n' >&2")
     stdout, stderr = started.communicate(timeout=60)
     assert (stdout, stderr) == (bytes(1000000), b"\xff\n")
+
+
+def test_an_input_over_http_is_fetched_checked_and_in_the_record(jobwrap, tmp_path):
+    with serving(tmp_path / "www") as server:
+        (tmp_path / "www/data.bin").write_bytes(bytes(1 << 20))
+        digest = hashlib.sha256(bytes(1 << 20)).hexdigest()
+        word = f"data.bin={server.url}/data.bin?token=s3cret#sha256:{digest}"
+        ran = jobwrap.run(*DEBIAN, "--input", word, "--", "stat", "-c", "%s", "data.bin")
+    assert (ran.code, ran.stdout) == (0, "1048576\n")
+    assert ran.record["transfers"][0]["bytes"] == 1 << 20
+    assert "s3cret" not in json.dumps(ran.record)
+
+
+@pytest.mark.parametrize(
+    ("word", "failure"),
+    [("none.bin=URL/none.bin", "input.not_found"), (f"data.bin=URL/data.bin#sha256:{'0' * 64}", "input.checksum")],
+)
+def test_an_input_that_does_not_come_ends_the_job_before_the_task(jobwrap, tmp_path, word, failure):
+    with serving(tmp_path / "www") as server:
+        (tmp_path / "www/data.bin").write_bytes(b"data")
+        ran = jobwrap.run(*DEBIAN, "--input", word.replace("URL", server.url), "--", "touch", "ran")
+    assert (ran.code, ran.record["end"]["failure"]) == (FAILURES[failure].code, failure)
+    assert os.listdir(jobwrap.scratch) == ["jobwrap-record.json"]
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_dry_run_asks_whether_an_input_is_there(jobwrap, tmp_path):
+    with serving(tmp_path / "www") as server:
+        ran = jobwrap.run("--dry-run", *DEBIAN, "--input", f"{server.url}/none.bin", "--", "true")
+    assert (ran.code, os.listdir(jobwrap.scratch)) == (66, [])
+
+
+def nested(*flags):
+    """The words that put jobwrap into a container of the node's own Apptainer first."""
+    binds = f"/cvmfs,/tmp,{REPO}"
+    return ["apptainer", "--quiet", "exec", *flags, "--bind", binds, f"{TREE}/htc/apptainer:1.4"]
+
+
+def test_in_a_container_that_allows_it_the_task_runs_in_one_more(jobwrap):
+    jobwrap.program = [*nested(), "python3", str(REPO / "bin/jobwrap")]
+    ran = jobwrap.run(*DEBIAN, "--", "sh", "-c", "cat /etc/debian_version; exit 7")
+    assert (ran.code, ran.stdout[:3]) == (7, "12.")
+    assert ran.record["node"]["container"] == "apptainer"
+
+
+WITHOUT_NAMESPACES = (
+    *("bwrap", "--unshare-user", "--disable-userns", "--dev-bind", "/", "/", "--proc", "/proc"),
+    *(sys.executable, str(REPO / "bin/jobwrap")),
+)
+
+
+def test_in_a_container_that_does_not_allow_another_the_site_is_named(jobwrap):
+    jobwrap.program = WITHOUT_NAMESPACES
+    ran = jobwrap.run(*DEBIAN, "--", "true", environ={"APPTAINER_CONTAINER": "/some/image"})
+    assert (ran.code, ran.record["end"]["failure"]) == (69, "site.no_nesting")
+
+
+def test_on_a_node_without_user_namespaces_the_site_is_named(jobwrap):
+    jobwrap.program = WITHOUT_NAMESPACES
+    ran = jobwrap.run(*DEBIAN, "--", "true")
+    assert (ran.code, ran.record["end"]["failure"]) == (69, "site.no_user_namespaces")
+
+
+def test_in_a_container_the_task_runs_directly_on_request(jobwrap):
+    jobwrap.program = [*nested(), "python3", str(REPO / "bin/jobwrap")]
+    ran = jobwrap.run("--here", "--", "sh", "-c", "cat /etc/debian_version; exit 7")
+    assert (ran.code, ran.stdout[:3]) == (7, "13.")

@@ -17,13 +17,14 @@ _MOST = 4 << 20
 
 # Attributes that tell which image a job asks for, the first that is there counts.
 _IMAGES = ("containerimage", "singularityimage", "dockerimage")
-# An attribute, the option that it stands for, and what one of its units is.
+# An attribute, the option that it stands for, and what one of its units is. Of the time that HTCondor
+# leaves between TERM and KILL the task gets nine tenths: the outputs and the record need the rest.
 _AMOUNTS = (
     ("requestcpus", "cpus", 1),
     ("requestgpus", "gpus", 1),
     ("requestmemory", "memory", 1 << 20),
     ("requestdisk", "disk", 1 << 10),
-    ("jobmaxvacatetime", "grace", 1),
+    ("jobmaxvacatetime", "grace", 0.9),
 )
 _IDS = (
     "GlobalJobId",

@@ -105,7 +105,10 @@ class Container:
         return self._heard.decode(errors="replace")
 
     def _hear_gate(self) -> bool:
-        said = os.read(self._gate.status, 4096)
+        try:
+            said = os.read(self._gate.status, 4096)
+        except ConnectionResetError:
+            return True  # it ended without reading the opening; what it said before is still to come
         self._said = self._gate.feed(said)
         return bool(said)
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 NAME = "jobwrap-record.json"
+_MOST = 8 << 20  # bytes that an earlier record may have
+_RESTARTS = 10_000
 
 
 class Journal:
@@ -21,6 +24,22 @@ class Journal:
         self.target = target
         self.folder = ""
         self.delivered = False
+
+    def keep_earlier(self, ids: Mapping[str, str]) -> None:
+        """Moves the record of an earlier start of the same batch job aside, as NAME.1.json and so on.
+
+        A batch system that restarts an evicted job brings that record back into its scratch folder.
+        """
+        try:
+            with open(self.target, encoding="utf-8") as file:
+                earlier = json.loads(file.read(_MOST))
+            if not ids or earlier["job"]["ids"].get("GlobalJobId") != ids.get("GlobalJobId"):
+                return
+            stem = self.target[: -len(".json")] if self.target.endswith(".json") else self.target
+            number = next(n for n in range(1, _RESTARTS) if not os.path.lexists(f"{stem}.{n}.json"))
+            os.rename(self.target, f"{stem}.{number}.json")
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration):
+            pass  # there is none, or it is none of ours
 
     def write(self, record: dict[str, Any], *, sync: bool = False) -> None:
         """Puts the record on disk; with sync it is there after a power loss, too."""

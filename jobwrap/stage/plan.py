@@ -144,5 +144,5 @@ def _matches(path: str, algorithm: str, digest: str) -> bool:
     found = make(algorithm)
     with open(path, "rb", buffering=0) as file:
         while block := file.read(1 << 20):
-            found.update(block)
+            found.update(memoryview(block))
     return same(algorithm, found.hexdigest(), digest)
