@@ -10,6 +10,8 @@ from typing import NamedTuple
 import jsonschema
 import pytest
 
+from tests.servers import serving
+
 REPO = Path(__file__).parents[1]
 TREE = "/cvmfs/singularity.opensciencegrid.org"
 
@@ -59,3 +61,10 @@ def jobwrap(tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     return Jobwrap(scratch)
+
+
+@pytest.fixture
+def nginx(tmp_path):
+    """A real nginx that serves tmp_path/served, for tests marked node."""
+    with serving(tmp_path / "served") as server:
+        yield server
