@@ -35,6 +35,12 @@ def line(path: str) -> str:
     return text(path, limit=4096).partition("\n")[0].strip()
 
 
+def table(path: str, separator: str) -> dict[str, str]:
+    """The lines of a file as a dict, parted at the first separator; empty if it cannot be read."""
+    pairs = (each.partition(separator) for each in text(path).splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
 def names(path: str) -> list[str]:
     """The names in a folder, sorted; none if it cannot be listed."""
     try:

@@ -1,16 +1,15 @@
 """Which GPUs are there, by what the kernel's drivers tell, and which of them the job was granted.
 
-Nothing here needs a vendor's tool or library: NVIDIA's driver lists its devices in /proc, AMD's in /sys.
+On the way to the launch nothing but /proc and /sys is read; NVML is only asked where they cannot tell.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from jobwrap.failures import JobwrapError
-from jobwrap.node import files
+from jobwrap.node import amd, nvidia, probe
 
 # Where a batch system or a container tells which devices are meant, the most authoritative first.
 _GRANTS = (
@@ -28,8 +27,8 @@ _INDEX_PREFIXES = ("CUDA", "HIP", "OCL")  # condor_gpu_discovery's names for a d
 class Gpus(NamedTuple):
     """vendor: "nvidia", "amd" or ""; granted: as the batch system named them; present: UUIDs or numbers.
 
-    source  the variable that names the granted ones, also where it says that there are none; "" if none does
-    driver  the version of NVIDIA's kernel driver, "550.54.15"; "" where there is none
+    source  who names the granted ones, also where it says that there are none; "" if nobody does
+    driver  version of the vendor's kernel driver, "" if not known
     """
 
     vendor: str
@@ -39,19 +38,21 @@ class Gpus(NamedTuple):
     driver: str = ""
 
 
-def find_gpus(environ: Mapping[str, str], root: str = "/") -> Gpus:
-    """What is present under `root` and granted by `environ`."""
-    nvidia, amd = _nvidia(root), _amd(root)
-    source, hint = next(((name, of) for name, of in _GRANTS if name in environ), ("", ""))
-    vendor = "nvidia" if nvidia else "amd" if amd else ""
-    if hint == "amd" and amd:
-        vendor = "amd"
-    present = amd if vendor == "amd" else nvidia
-    granted = read_grant(environ.get(source, ""))
+def find_gpus(environ: Mapping[str, str], ad: Mapping[str, object], root: str = "/") -> Gpus:
+    """What is present under `root`, and granted by `environ` or else by the machine ad."""
+    kernel = {"nvidia": nvidia.find_devices(root), "amd": amd.find_devices(root)}
+    source, vendor = next(((name, of) for name, of in _GRANTS if name in environ), ("", ""))
+    words = environ.get(source, "")
+    if not source and isinstance(ad.get("assignedgpus"), str):
+        source, words = "AssignedGPUs", str(ad["assignedgpus"])
+    there = [each for each in (vendor, "nvidia", "amd") if kernel.get(each)]
+    present = tuple(device.id for device in kernel[there[0]]) if there else ()
+    granted = read_grant(words)
     if granted == ("all",):  # what CUDA's images set for themselves: all that there are, be it none
         granted = present
-    driver = _nvidia_driver(root) if vendor == "nvidia" else ""
-    return Gpus(vendor or (hint if granted else ""), granted, present, source, driver)
+    vendor = there[0] if there else vendor if granted else ""
+    driver = {"nvidia": nvidia.driver_version, "amd": amd.driver_version}.get(vendor)
+    return Gpus(vendor, granted, present, source, driver(root) if driver else "")
 
 
 def read_grant(value: str) -> tuple[str, ...]:
@@ -67,51 +68,46 @@ def read_grant(value: str) -> tuple[str, ...]:
     return tuple(granted)
 
 
-def verify(gpus: Gpus) -> None:
-    """site.no_gpu if a granted device is not there: better now than as a wrong result."""
-    missing = [name for name in gpus.granted if not _is_there(name, gpus.present)]
+def verify(gpus: Gpus, deadline: float = 10.0) -> None:
+    """JobwrapError site.no_gpu if a granted device is not there: better now than as a wrong result.
+
+    MIG slices, and GPUs that the kernel has no name for yet, are looked up by NVML in a probe; where that
+    is not to be had, they pass. site.gpu_broken if the driver does not answer within `deadline` seconds.
+    """
+    # In a container NVIDIA_VISIBLE_DEVICES has the host's numbers, and only those devices are to be seen.
+    hosts = gpus.source == "NVIDIA_VISIBLE_DEVICES" and len(gpus.granted) <= len(gpus.present)
+    missing = [
+        name for name in gpus.granted if not is_among(name, gpus.present) and not (hosts and name.isdecimal())
+    ]
+    if missing and gpus.vendor == "nvidia" and gpus.present and _beyond_the_kernel(missing, gpus.present):
+        missing = _unknown_to_nvml(missing, deadline)
     if missing:
         raise JobwrapError("site.no_gpu", granted=", ".join(missing))
 
 
-def _is_there(name: str, present: tuple[str, ...]) -> bool:
+def is_among(name: str, present: Iterable[str]) -> bool:
+    """Whether a granted name, a number, a UUID or the start of one, is that of a device that is there."""
+    known = [each.lower() for each in present]
     number = name
     for prefix in _INDEX_PREFIXES:
         number = number.removeprefix(prefix)
-    if number.isdecimal():
-        return int(number) < len(present)
-    return any(known.lower().startswith(name.lower()) for known in present)
+    if number.isdecimal() and number.isascii():
+        return len(number) < 5 and int(number) < len(known)  # noqa: PLR2004  # no node has as many
+    if name.startswith("MIG-GPU-"):  # MIG-GPU-<uuid>/<instance>/<instance>, of drivers before 470
+        name = name[len("MIG-") :].partition("/")[0]
+    gpu, colon, _ = name.partition(":")  # <gpu>:<slice>, in NVIDIA_VISIBLE_DEVICES
+    if colon:
+        return is_among(gpu, known)
+    return len(name) > len("GPU-") and any(each.startswith(name.lower()) for each in known)
 
 
-def _nvidia(root: str) -> tuple[str, ...]:
-    folder = f"{root}/proc/driver/nvidia/gpus"
-    found: list[str] = []
-    for bus in files.names(folder):
-        facts = _fields(files.text(f"{folder}/{bus}/information"), ":")
-        if facts.get("GPU Excluded") != "Yes":
-            found.append(facts.get("GPU UUID", bus))
-    return tuple(found)
+def _beyond_the_kernel(missing: list[str], present: tuple[str, ...]) -> bool:
+    return any(name.startswith("MIG-") for name in missing) or any("?" in each for each in present)
 
 
-def _nvidia_driver(root: str) -> str:
-    line = files.line(f"{root}/proc/driver/nvidia/version")
-    found = re.search(r" (\d+(?:\.\d+)+) ", f"{line} ", re.ASCII)  # the first number with a dot in it
-    return found[1] if found else ""
-
-
-def _amd(root: str) -> tuple[str, ...]:
-    folder = f"{root}/sys/class/kfd/kfd/topology/nodes"
-    found: list[str] = []
-    for node in sorted(files.names(folder), key=lambda name: (len(name), name)):
-        if files.line(f"{folder}/{node}/gpu_id") in ("", "0"):  # a CPU, or a GPU that this cgroup may not use
-            continue
-        facts = _fields(files.text(f"{folder}/{node}/properties"), " ")
-        identity = facts.get("unique_id", "0")
-        known = identity.isdecimal() and int(identity)
-        found.append(f"GPU-{int(identity):016x}" if known else str(len(found)))
-    return tuple(found)
-
-
-def _fields(text: str, separator: str) -> dict[str, str]:
-    pairs = (line.partition(separator) for line in text.splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
+def _unknown_to_nvml(missing: list[str], deadline: float) -> list[str]:
+    try:
+        known: list[str] | None = probe.ask(nvidia.ask_ids, deadline=deadline, what="the NVIDIA driver")
+    except (probe.Hung, RuntimeError) as error:
+        raise JobwrapError("site.gpu_broken", problem=str(error)) from error
+    return [] if known is None else [name for name in missing if not is_among(name, known)]

@@ -61,7 +61,7 @@ def survey(
         kernel=files.line(f"{root}/proc/sys/kernel/osrelease") or system.release,
         python="{}.{}.{}".format(*sys.version_info),
         cpu=cpu,
-        gpus=find_gpus(environ, root),
+        gpus=find_gpus(environ, machine_ad, root),
         runtime=found,
         rejected=rejected,
         slot=find_slot(machine_ad, scratch, root),
