@@ -9,6 +9,9 @@ from jobwrap import __version__
 # Verb: the module whose main(arguments) walks it, and its line in --help.
 VERBS = {
     "run": ("jobwrap.run", "run a task; the same without any verb"),
+    "node": ("jobwrap.node.verb", "what this node is and can do"),
+    "image": ("jobwrap.image.verb", "what images there are, and whether they run here"),
+    "explain": ("jobwrap.explain", "a failure, by its name or out of an exit record"),
 }
 _USAGE = """usage: jobwrap [options] -- COMMAND ARG…
        jobwrap VERB …   (jobwrap VERB --help)

@@ -4,7 +4,9 @@ from string import Formatter
 
 import pytest
 
-from jobwrap import failures
+from tests.conftest import REPO
+
+from jobwrap import explain, failures
 from jobwrap.failures import FAILURES, JobwrapError
 
 
@@ -22,3 +24,19 @@ def test_a_row_says_who_acts_where_to_retry_and_one_sentence(failure):
     sentence = JobwrapError(failure.name, **facts).sentence
     assert "{" not in sentence and "\n" not in sentence
     assert not sentence.endswith(".")
+
+
+def test_the_documentation_has_the_table():
+    assert (REPO / "docs/failures.md").read_text() == explain.markdown()
+
+
+@pytest.mark.parametrize("name", ["task.not_found", "input"])
+def test_a_failure_is_explained_by_its_name_and_by_a_prefix(name, capsys):
+    assert explain.main([name]) == 0
+    told = capsys.readouterr().out
+    assert f"\n{name}" in f"\n{told}" and "who acts" in told
+
+
+def test_what_is_no_failure_is_refused(capsys):
+    assert explain.main(["no.such"]) == 64
+    assert "neither a failure's name nor an exit record" in capsys.readouterr().err

@@ -159,7 +159,9 @@ def test_temporary_files_lie_on_the_scratch_disk_and_are_gone_afterwards(jobwrap
 def test_nothing_of_the_task_is_left_when_jobwrap_ends(jobwrap):
     ran = jobwrap.run(*DEBIAN, "--", "sh", "-c", "setsid sleep 4711 & setsid sh -c 'sleep 4711 &' ; exit 3")
     assert ran.code == 3
-    assert subprocess.run(["pgrep", "-f", "sleep 4711"], stdout=subprocess.DEVNULL, check=False).returncode == 1
+    assert (
+        subprocess.run(["pgrep", "-f", "sleep 4711"], stdout=subprocess.DEVNULL, check=False).returncode == 1
+    )
 
 
 def test_the_batch_systems_term_reaches_the_task_and_the_record(jobwrap):
@@ -228,7 +230,9 @@ def test_without_a_container_the_task_runs_here_on_request(jobwrap):
     ran = jobwrap.run(*words, "--", "sh", "-c", "pwd; cat hi; (setsid sleep 4713 &); exit 6")
     assert (ran.code, ran.stdout) == (6, f"{jobwrap.scratch}\nHello from CVMFS\n")
     assert ran.record["image"] is None
-    assert subprocess.run(["pgrep", "-f", "sleep 4713"], stdout=subprocess.DEVNULL, check=False).returncode == 1
+    assert (
+        subprocess.run(["pgrep", "-f", "sleep 4713"], stdout=subprocess.DEVNULL, check=False).returncode == 1
+    )
     assert os.listdir(jobwrap.scratch) == ["jobwrap-record.json"]
 
 
@@ -272,7 +276,10 @@ def test_an_input_over_http_is_fetched_checked_and_in_the_record(jobwrap, tmp_pa
 
 @pytest.mark.parametrize(
     ("word", "failure"),
-    [("none.bin=URL/none.bin", "input.not_found"), (f"data.bin=URL/data.bin#sha256:{'0' * 64}", "input.checksum")],
+    [
+        ("none.bin=URL/none.bin", "input.not_found"),
+        (f"data.bin=URL/data.bin#sha256:{'0' * 64}", "input.checksum"),
+    ],
 )
 def test_an_input_that_does_not_come_ends_the_job_before_the_task(jobwrap, tmp_path, word, failure):
     with serving(tmp_path / "www") as server:
@@ -309,8 +316,10 @@ WITHOUT_NAMESPACES = (
 
 
 def test_in_a_container_that_does_not_allow_another_the_site_is_named(jobwrap):
-    jobwrap.program = WITHOUT_NAMESPACES
-    ran = jobwrap.run(*DEBIAN, "--", "true", environ={"APPTAINER_CONTAINER": "/some/image"})
+    # A container is known by its mark in the root folder.
+    mark = ("--tmpfs", "/run", "--symlink", "none", "/run/.containerenv")
+    jobwrap.program = [*WITHOUT_NAMESPACES[:-2], *mark, *WITHOUT_NAMESPACES[-2:]]
+    ran = jobwrap.run(*DEBIAN, "--", "true")
     assert (ran.code, ran.record["end"]["failure"]) == (69, "site.no_nesting")
 
 

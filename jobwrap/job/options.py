@@ -135,7 +135,7 @@ def _add(layer: Layer, option: Option, word: Any) -> None:
 
 def help_lines() -> list[str]:
     """One line an option, for --help."""
-    width = 24
+    width = 30
     lines = []
     for option in OPTIONS:
         head = f"-{option.short}, --{option.name}" if option.short else f"--{option.name}"
