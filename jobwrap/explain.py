@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 from jobwrap import failures
 from jobwrap.failures import FAILURES, Failure
@@ -54,7 +55,7 @@ def _explained(failure: Failure) -> str:
     )
 
 
-def _of_record(record: dict[str, dict[str, str]]) -> str:
+def _of_record(record: dict[str, Any]) -> str:
     if record["state"] != "finished":
         return f"jobwrap was ended without its last word, in the phase {record['phase']}"
     end = record["end"]
@@ -70,8 +71,8 @@ def markdown() -> str:
     lines = [
         "# Every failure",
         "",
-        "Made from `jobwrap/failures.py` by `jobwrap explain --markdown`. Names are stable and can be matched",
-        "by prefix. `-` as exit code: the task's own passes through.",
+        "Made from `jobwrap/failures.py` by `jobwrap explain --markdown`. Names are stable and can be",
+        "matched by prefix. `-` as exit code: the task's own passes through.",
         "",
         "| name | exit code | who acts | try again | what happened, and what to do |",
         "|---|---|---|---|---|",

@@ -4,10 +4,9 @@ from string import Formatter
 
 import pytest
 
-from tests.conftest import REPO
-
 from jobwrap import explain, failures
 from jobwrap.failures import FAILURES, JobwrapError
+from tests.conftest import REPO
 
 
 def test_no_name_stands_twice_in_the_table():
