@@ -1,6 +1,7 @@
 """Which container runtime this node has: looked for in the field's order, without starting any.
 
-Order: the site's setting, the variables of GlideinWMS and OSG pilots, PATH, the copies on CVMFS.
+Order: the site's setting, the variables of GlideinWMS and OSG pilots and the machine ad, PATH, the
+copies on CVMFS. Whether it works is another question: trial.py.
 """
 
 from __future__ import annotations
@@ -10,21 +11,21 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from jobwrap.node import probe
+from jobwrap.node import cvmfs, probe
 
+NAMES = ("apptainer", "singularity")
+# A program, or a folder or list of folders that holds one. What a pilot has found and tried comes before
+# what it was told to use; a keyword (PATH, OSG, CONDOR) instead of a path names what is looked at anyway.
 _VARIABLES = (
     "GLIDEIN_SINGULARITY_BINARY_OVERRIDE",
-    "SINGULARITY_BIN",
-    "OSG_SINGULARITY_BINARY",
     "GWMS_SINGULARITY_PATH",
     "OSG_SINGULARITY_PATH",
+    "SINGULARITY_BIN",
+    "OSG_SINGULARITY_BINARY",
 )
-_COPIES = (
-    "oasis.opensciencegrid.org/mis/apptainer/bin/apptainer",
-    "oasis.opensciencegrid.org/mis/singularity/bin/singularity",
-)
-_NAMES = ("apptainer", "singularity")
-_DEADLINE = 10.0  # for a look at /cvmfs
+_COPIES = ("mis/apptainer/bin/apptainer", "mis/singularity/bin/singularity")
+_COPIES_IN = "oasis.opensciencegrid.org"
+_ABSENT = "no such file or directory"
 
 
 class Runtime(NamedTuple):
@@ -39,56 +40,88 @@ Rejected = tuple[tuple[str, str], ...]
 
 
 def find_runtime(
-    environ: Mapping[str, str], *, setting: str = "", cvmfs: str = "/cvmfs", root: str = "/"
+    environ: Mapping[str, str],
+    ad: Mapping[str, object],
+    *,
+    setting: str = "",
+    mount: str = "/cvmfs",
+    deadline: float = 10.0,
+    root: str = "",
 ) -> tuple[Runtime | None, Rejected]:
-    """The first candidate that is a program, and those before it with the reason against each."""
+    """The first candidate that is a program, and those before it with the reason against each.
+
+    Anything that leads into CVMFS is looked at in a probe; mount and deadline are for that.
+    """
     rejected: list[tuple[str, str]] = []
-    for path, source in _candidates(environ, setting, cvmfs, root):
-        why = _why_not(path, cvmfs, root)
-        if not why:
-            return Runtime(path, _name(path, root), source), tuple(rejected)
-        rejected.append((path, why))
-    return None, tuple(rejected)
+    look = _Look(mount, deadline, root)
+    for path, source in _candidates(environ, ad, setting, mount):
+        program, name, why = look.at(path)
+        if program:
+            return Runtime(program, name, source), tuple(rejected)
+        # That a folder of PATH has no such program is no news.
+        if why != _ABSENT or source != "PATH":
+            rejected.append((path, why))
+    return None, (*rejected, ("PATH", f"has neither {NAMES[0]} nor {NAMES[1]}"))
 
 
-def _candidates(environ: Mapping[str, str], setting: str, cvmfs: str, root: str) -> Iterator[tuple[str, str]]:
-    if setting:
-        yield setting, "the site's setting"
-    for variable in _VARIABLES:
-        if environ.get(variable, "").startswith("/"):  # else a keyword: it asks for one of those below
-            yield environ[variable], variable
-    for name in _NAMES:
-        # The many folders of PATH that have no such file are one candidate that is not there.
+def _candidates(
+    environ: Mapping[str, str], ad: Mapping[str, object], setting: str, mount: str
+) -> Iterator[tuple[str, str]]:
+    told = [(environ.get(name, ""), name) for name in _VARIABLES]
+    told.insert(3, (str(ad.get("singularity_path") or ""), "SINGULARITY_PATH of the machine ad"))
+    for words, source in [(setting, "the site's setting"), *told]:
+        yield from ((path, source) for path in words.split(":") if path.startswith("/"))
+    for name in NAMES:
         for folder in environ.get("PATH", os.defpath).split(":"):
-            path = f"{folder.rstrip('/')}/{name}"
-            if folder.startswith("/") and (folder.startswith(cvmfs) or os.path.lexists(root + path)):
-                yield path, "PATH"
+            if folder.startswith("/"):
+                yield f"{folder.rstrip('/')}/{name}", "PATH"
     for copy in _COPIES:
-        yield f"{cvmfs}/{copy}", "CVMFS"
+        yield f"{mount}/{_COPIES_IN}/{copy}", "the copy on CVMFS"
 
 
-def _why_not(path: str, cvmfs: str, root: str) -> str:
-    """Why the candidate cannot be the runtime, or ""."""
+class _Look:
+    """Looks at candidates, and at nothing more in CVMFS once it has not answered."""
+
+    def __init__(self, mount: str, deadline: float, root: str) -> None:
+        self.mount, self.deadline, self.root = mount, deadline, root
+        self.hung = ""
+
+    def at(self, path: str) -> tuple[str, str, str]:
+        """Path and name of the program there, or why there is none."""
+        if not cvmfs.leads_to_cvmfs(path, self.mount, self.root):
+            return _look(path, self.root)
+        if self.hung:
+            return "", "", f"not looked at, since {self.hung}"
+        try:
+            found: tuple[str, str, str] = probe.ask(_look, path, self.root, deadline=self.deadline, what=path)
+        except probe.Hung as hung:
+            self.hung = str(hung)
+            return "", "", self.hung
+        except RuntimeError as error:
+            return "", "", str(error)
+        return found
+
+
+def _look(path: str, root: str) -> tuple[str, str, str]:
     try:
-        if path.startswith(f"{cvmfs}/"):
-            return str(probe.ask(_look, root + path, deadline=_DEADLINE, what=path))
-        return _look(root + path)
-    except probe.Hung as hung:
-        return str(hung)
-
-
-def _look(path: str) -> str:
-    try:
-        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(os.stat(root + path).st_mode):
+            return _look_inside(path, root)
+        real = os.path.realpath(root + path)
+        mode = os.stat(real).st_mode
     except OSError as error:
-        return (error.strerror or str(error)).lower()
-    except ValueError:
-        return "no path"
+        return "", "", (error.strerror or str(error)).lower()
+    except ValueError:  # a NUL in it
+        return "", "", "no path"
     if not stat.S_ISREG(mode):
-        return "not a file"
-    return "" if os.access(path, os.X_OK) else "not executable"
+        return "", "", "not a file"
+    if not os.access(real, os.X_OK):
+        return "", "", "not executable"
+    return path, NAMES[0] if NAMES[0] in os.path.basename(real) else NAMES[1], ""
 
 
-def _name(path: str, root: str) -> str:
-    real = os.path.realpath(root + path) if not path.startswith("/cvmfs") else path
-    return "apptainer" if os.path.basename(real) == "apptainer" else "singularity"
+def _look_inside(folder: str, root: str) -> tuple[str, str, str]:
+    for name in NAMES:
+        program = f"{folder.rstrip('/')}/{name}"
+        if os.path.isfile(root + program):
+            return _look(program, root)
+    return "", "", f"a folder without {NAMES[0]} or {NAMES[1]}"

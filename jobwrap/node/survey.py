@@ -44,17 +44,21 @@ def survey(
     scratch: str,
     *,
     runtime: str = "",
+    deadline: float = 10.0,
     root: str = "/",
 ) -> Node:
     """The Node that the tree under `root` and the environment describe; odd input makes unknown facts.
 
-    runtime: the site's setting, a path. Nothing of /cvmfs is touched unless no runtime is found before it.
+    runtime: the site's setting, a path. Nothing of CVMFS is touched unless a runtime is to be found there,
+    and then for no more than `deadline` seconds.
     """
     root = root.rstrip("/")
     system = os.uname()
     cpu = find_cpu(root)
     cvmfs = cvmfs_mount(environ)
-    found, rejected = find_runtime(environ, setting=runtime, cvmfs=cvmfs, root=root)
+    found, rejected = find_runtime(
+        environ, machine_ad, setting=runtime, mount=cvmfs, deadline=deadline, root=root
+    )
     return Node(
         hostname=files.line(f"{root}/proc/sys/kernel/hostname") or system.nodename,
         machine=_machine(cpu, root) or system.machine,
