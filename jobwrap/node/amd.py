@@ -21,7 +21,7 @@ def find_devices(root: str = "/") -> tuple[Device, ...]:
         if files.line(f"{folder}/{node}/gpu_id") in ("", "0"):
             continue
         facts = files.table(f"{folder}/{node}/properties", " ")
-        number = _number(facts.get("unique_id", ""))
+        number = files.number(facts.get("unique_id", ""))
         found.append(
             Device(
                 vendor="amd",
@@ -29,7 +29,7 @@ def find_devices(root: str = "/") -> tuple[Device, ...]:
                 number=len(found),
                 name=files.line(f"{folder}/{node}/name"),
                 memory=_memory(f"{folder}/{node}/mem_banks"),
-                capability=_architecture(_number(facts.get("gfx_target_version", ""))),
+                capability=_architecture(files.number(facts.get("gfx_target_version", "")) or 0),
             )
         )
     return tuple(found)
@@ -42,17 +42,11 @@ def driver_version(root: str = "/") -> str:
 
 def _memory(folder: str) -> int | None:
     banks = (files.table(f"{folder}/{bank}/properties", " ") for bank in files.names(folder))
-    sizes = [
-        _number(bank.get("size_in_bytes", "")) for bank in banks if bank.get("heap_type") in _LOCAL_MEMORY
-    ]
-    return sum(sizes) or None
+    local = [bank for bank in banks if bank.get("heap_type") in _LOCAL_MEMORY]
+    return sum(files.number(bank.get("size_in_bytes", "")) or 0 for bank in local) or None
 
 
 def _architecture(version: int) -> str:
     """90010 is gfx90a: two decimal digits each of minor version and stepping, written as hexadecimal ones."""
     major, minor, stepping = version // 10000, version // 100 % 100, version % 100
     return f"gfx{major}{minor:x}{stepping:x}" if version else ""
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) <= 20 else 0  # noqa: PLR2004  # 64 bits

@@ -26,7 +26,7 @@ def find_limits(root: str = "/") -> Limits:
     if files.text(f"{root}{_MOUNT}/cgroup.controllers"):
         groups = _upward(f"{root}{_MOUNT}", paths.get("", "/"))
         cpus = [_quota(*_words(f"{group}/cpu.max")) for group in groups]
-        memory = [_bytes(files.line(f"{group}/memory.max")) for group in groups]
+        memory = [files.number(files.line(f"{group}/memory.max")) for group in groups]
         return Limits("cgroup v2", _least(cpus), _real_memory(_least(memory), root))
     version = "cgroup hybrid" if "" in paths and len(paths) > 1 else "cgroup v1" if paths else ""
     cpus = [
@@ -34,7 +34,7 @@ def find_limits(root: str = "/") -> Limits:
         for group in _upward(f"{root}{_MOUNT}/cpu", paths.get("cpu", "/"))
     ]
     memory = [
-        _bytes(files.line(f"{group}/memory.limit_in_bytes"))
+        files.number(files.line(f"{group}/memory.limit_in_bytes"))
         for group in _upward(f"{root}{_MOUNT}/memory", paths.get("memory", "/"))
     ]
     return Limits(version, _least(cpus), _real_memory(_least(memory), root))
@@ -71,13 +71,8 @@ def _words(path: str) -> tuple[str, str]:
 
 def _quota(quota: str, period: str) -> int | None:
     """Whole cores in a CPU quota, at least one; None for "max", -1 and what is no quota."""
-    if not (quota.isdecimal() and period.isdecimal() and int(period)):
-        return None
-    return max(1, int(quota) // int(period))
-
-
-def _bytes(text: str) -> int | None:
-    return int(text) if text.isdecimal() else None
+    had, of = files.number(quota), files.number(period)
+    return max(1, had // of) if had is not None and of else None
 
 
 def _least(limits: list[int | None]) -> int | None:
@@ -92,8 +87,6 @@ def _real_memory(limit: int | None, root: str) -> int | None:
 
 def memory_total(root: str = "/") -> int | None:
     """The machine's memory in bytes."""
-    for line in files.text(f"{root}/proc/meminfo", limit=4096).splitlines():
-        if line.startswith("MemTotal:"):
-            number = line.split()[1]
-            return int(number) * 1024 if number.isdecimal() else None
-    return None
+    words = files.table(f"{root}/proc/meminfo", ":").get("MemTotal", "").split()
+    kilobytes = files.number(words[0]) if words else None
+    return kilobytes and kilobytes * 1024

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 
 from jobwrap.node import files
 
-# What a kind leaves in its root folder or its environment; the first that fits counts.
+# What a kind leaves in its root folder and its environment; the first that fits counts, the innermost
+# kind first: an Apptainer in a pod is found in its root folder, where no pod leaves anything.
 _MARKS = (
     ("apptainer", "/.singularity.d", "APPTAINER_CONTAINER"),
     ("singularity", "/.singularity.d", "SINGULARITY_CONTAINER"),
     ("apptainer", "/.singularity.d", ""),
     ("kubernetes", "/var/run/secrets/kubernetes.io", ""),
+    ("kubernetes", "/proc", "KUBERNETES_SERVICE_HOST"),
     ("podman", "/run/.containerenv", ""),
     ("docker", "/.dockerenv", ""),
 )

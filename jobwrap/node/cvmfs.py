@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jobwrap.failures import JobwrapError
-from jobwrap.node import probe
+from jobwrap.node import files, probe
 
 PRESENT, EMPTY, MISSING, HUNG = "present", "empty", "missing", "hung"
 DISCONNECTED, IO_ERROR, BROKEN = "disconnected", "I/O error", "broken"
@@ -149,18 +149,14 @@ def _repository(name: str, path: str, answer: Any) -> Repository:
         name,
         path,
         answer["state"],
-        revision=_number(answer["revision"]),
+        revision=files.number(answer["revision"]),
         root_hash=answer["root_hash"],
-        nioerr=_number(answer["nioerr"]),
-        last_ioerr=_number(answer["timestamp_last_ioerr"]),
+        nioerr=files.number(answer["nioerr"]),
+        last_ioerr=files.number(answer["timestamp_last_ioerr"]),
         host=answer["host"],
         proxy=answer["proxy"],
         version=answer["version"],
     )
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isdecimal() and len(text) < 20 else None  # noqa: PLR2004  # 64 bits
 
 
 def _new_errors(old: Repository, new: Repository) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 _BLOCK = 1 << 16
+_DIGITS = 20  # of 2**64
 
 
 def text(path: str, *, limit: int = 1 << 20, until: bytes = b"") -> str:
@@ -39,6 +40,11 @@ def table(path: str, separator: str) -> dict[str, str]:
     """The lines of a file as a dict, parted at the first separator; empty if it cannot be read."""
     pairs = (each.partition(separator) for each in text(path).splitlines())
     return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def number(text: str) -> int | None:
+    """The number that a text of nothing but digits is, of at most 64 bits; None for any other."""
+    return int(text) if text.isdecimal() and text.isascii() and len(text) <= _DIGITS else None
 
 
 def names(path: str) -> list[str]:

@@ -53,8 +53,7 @@ def driver_version(root: str = "/") -> str:
 
 def cuda_of(driver: str) -> str:
     """The newest CUDA version that a driver can run without compatibility packages; "" if not known."""
-    branch = driver.partition(".")[0]
-    number = int(branch) if branch.isdecimal() and len(branch) < 6 else 0  # noqa: PLR2004
+    number = files.number(driver.partition(".")[0]) or 0
     return next((cuda for first, cuda in _BRANCHES if number >= first), "")
 
 

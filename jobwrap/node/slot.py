@@ -36,11 +36,9 @@ class Slot(NamedTuple):
 def find_slot(ad: Mapping[str, object], scratch: str, root: str = "/") -> Slot:
     """The Slot that the machine ad (lower-case names, {} by hand), the cgroup and `scratch` describe."""
     limits = cgroup.find_limits(root)
-    cpus = _first(
-        ("machine ad", _number(ad, "cpus")),
-        (limits.version, limits.cpus),
-        ("affinity", _affinity(root)),
-    )
+    enforced = [("affinity", _affinity(root)), (limits.version, limits.cpus)]
+    enforced.sort(key=lambda answer: answer[1] or 1 << 30)  # the tightest
+    cpus = _first(("machine ad", _number(ad, "cpus")), *enforced)
     memory = _first(("machine ad", _number(ad, "memory", 1 << 20)), (limits.version, limits.memory))
     disk = _first(("machine ad", _number(ad, "disk", 1 << 10)))
     told = [("cpus", cpus), ("memory", memory), ("disk", disk)]
@@ -71,22 +69,19 @@ def _number(ad: Mapping[str, object], name: str, unit: int = 1) -> int | None:
 
 def _affinity(root: str) -> int | None:
     """The processors that this process may run on, from a list such as "0-3,8"."""
-    for line in files.text(f"{root}/proc/self/status").splitlines():
-        if line.startswith("Cpus_allowed_list:"):
-            return count_list(line.partition(":")[2])
-    return None
+    return count_list(files.table(f"{root}/proc/self/status", ":").get("Cpus_allowed_list", ""))
 
 
 def count_list(text: str) -> int | None:
     """How many numbers the kernel's list notation ("0-3,8") names; None if it is none."""
     total = 0
-    try:
-        for part in text.split(","):
-            first, _, last = part.partition("-")
-            total += int(last or first) - int(first) + 1
-    except ValueError:
-        return None
-    return total if total > 0 else None
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        low, high = files.number(first), files.number(last if dash else first)
+        if low is None or high is None or high < low:
+            return None
+        total += high - low + 1
+    return total
 
 
 def _room(scratch: str) -> os.statvfs_result | None:
