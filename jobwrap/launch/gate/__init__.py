@@ -1,4 +1,196 @@
-"""The small program that holds the task inside the container until it may start; see gate.c.
+"""The small program that holds the task inside the container until it may start, and is its parent.
 
-Belongs here: its source, its compiled forms (one file per machine type) and how to talk to it.
+Belongs here: its source (gate.c), its compiled forms (x86_64, aarch64; made by bin/gate) and how to
+talk to it:
+
+    gate = Gate(node.machine)                  descriptors and a key; nothing is started
+    runtime + gate.argv(task's command)        the words to start, with gate.inherited kept open
+    gate.close_child_ends()                    once they are
+    gate.open(settings) or gate.close()        the task may start, or never will
+    gate.feed(os.read(gate.status, 4096))      what it told so far, whenever status is readable
+
+When a read of `status` gives b"", no process holds the gate's end any more; if no status was told by
+then, the task was killed together with its gate, or never began. Signals sent to the gate while it is
+closed wait for the task: to end a closed one, close() it or send KILL.
 """
+
+from __future__ import annotations
+
+import os
+import struct
+from _socket import AF_UNIX, SHUT_RDWR, SOCK_SEQPACKET, socketpair  # socket itself takes 8 ms to import
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from jobwrap.failures import JobwrapError
+
+MACHINES = ("x86_64", "aarch64")
+_KEY = 16
+_OPENING = struct.Struct(f"={_KEY}sQ")
+# struct report of gate.c: key, letter, number, found, struct rusage of wait4(2).
+_REPORT = struct.Struct(f"={_KEY}sc3xii4x18q")
+_KIB = 1024
+_MFD_EXEC = 0x10  # linux/memfd.h; from Linux 6.3, where the system may ask for it
+
+
+class Usage(NamedTuple):
+    """What the task and those of its descendants that were waited for used, from wait4(2).
+
+    user, system           seconds of CPU
+    peak                   bytes: the largest resident size that one of the processes had
+    minor, major           page faults without and with I/O
+    read, written          blocks of 512 bytes that really went to and from disks
+    voluntary, forced      context switches: the task waited, or its time was over
+
+    What the task left to others (daemons, orphans) is not in it, nor what is still running.
+    """
+
+    user: float
+    system: float
+    peak: int
+    minor: int
+    major: int
+    read: int
+    written: int
+    voluntary: int
+    forced: int
+
+
+class Said(NamedTuple):
+    """What the gate told so far.
+
+    started  the container stands
+    opened   the task's process was made
+    refused  errno: the task's program could not be executed
+    found    with refused: a file of that name is there, so that ENOENT is about its interpreter
+    status   the task's wait status, for os.WIFSIGNALED and its like: the task has ended
+    usage    with status
+    """
+
+    started: bool = False
+    opened: bool = False
+    refused: int | None = None
+    found: bool = False
+    status: int | None = None
+    usage: Usage | None = None
+
+
+class Gate:
+    """One gate for one task.
+
+    inherited  descriptors that must reach the gate under the same numbers
+    status     readable when the gate told something; one packet a read
+    """
+
+    def __init__(self, machine: str, stderr: int = 2) -> None:
+        """A closed gate; the task's stderr will be the file that `stderr` is now, whatever the runtime's is.
+
+        JobwrapError site.unsupported_cpu where there is no gate for this machine type.
+        """
+        self._program = _in_memory("jobwrap-gate", program(machine))
+        self._settings = os.memfd_create("jobwrap-settings")
+        self._error = os.dup(stderr)
+        # A pipe could be opened once more through /proc/PID/fd of any process that holds it.
+        self._ours, self._theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
+        self._key = os.urandom(_KEY)
+        self._said = Said()
+        self.status = self._ours.fileno()
+        self.inherited = (self._program, self._settings, self._error, self._theirs.fileno())
+
+    def argv(self, command: Sequence[str]) -> tuple[str, ...]:
+        """The words that stand in the place of the task's command."""
+        channel = self._theirs.fileno()
+        numbers = (channel, self._settings, self._error)
+        return (f"/proc/self/fd/{self._program}", *map(str, numbers), *command)
+
+    def close_child_ends(self) -> None:
+        """Leaves to the child what only it needs; without this the end is never seen."""
+        self._theirs.close()
+        os.close(self._program)
+        os.close(self._error)
+
+    def open(self, settings: Iterable[tuple[str, str | None]]) -> None:
+        """The task may start, with these variables put over the image's; None removes a name.
+
+        Never waits for the gate, however much it is; if there is none any more, `status` tells.
+        """
+        block = b"".join(_setting(name, value) for name, value in settings)
+        _write_all(self._settings, block)
+        os.close(self._settings)
+        try:
+            self._ours.send(_OPENING.pack(self._key, len(block)))
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def close(self) -> None:
+        """No more words with the gate: one that was not opened ends, and its task never starts."""
+        try:
+            self._ours.shutdown(SHUT_RDWR)  # a process forked meanwhile may still have a copy
+        except OSError:
+            pass  # the gate has ended
+        self._ours.close()
+
+    def feed(self, packet: bytes) -> Said:
+        """What is known with this packet; one that the gate did not say changes nothing."""
+        self._said = heard(self._said, self._key, packet)
+        return self._said
+
+
+def heard(said: Said, key: bytes, packet: bytes) -> Said:
+    """What is known after a packet; only the gate knows the key, what lacks it was said by another."""
+    if packet == b"S":
+        return said._replace(started=True)
+    if len(packet) != _REPORT.size:
+        return said
+    known, letter, number, found, *usage = _REPORT.unpack(packet)
+    if known != key:
+        return said
+    if letter == b"X":
+        return said._replace(opened=True)
+    if letter == b"E":
+        return said._replace(refused=number, found=bool(found))
+    return said._replace(status=number, usage=_usage(usage))
+
+
+def program(machine: str) -> bytes:
+    """The compiled gate for a machine type, as `uname -m` has it; also from inside a zip file."""
+    if machine not in MACHINES:
+        raise JobwrapError("site.unsupported_cpu", machine=machine)
+    loader: Any = __spec__.loader
+    compiled: bytes = loader.get_data(os.path.join(os.path.dirname(__file__), machine))
+    return compiled
+
+
+def _usage(fields: Sequence[int]) -> Usage:
+    """From struct rusage: two times in seconds and microseconds, then 14 counters (getrusage(2))."""
+    seconds, micros, system, system_micros, peak, _, _, _, minor, major, _, read, written = fields[:13]
+    return Usage(
+        seconds + micros / 1e6,
+        system + system_micros / 1e6,
+        peak * _KIB,
+        minor,
+        major,
+        read,
+        written,
+        *fields[16:18],
+    )
+
+
+def _setting(name: str, value: str | None) -> bytes:
+    return os.fsencode(name if value is None else f"{name}={value}") + b"\0"
+
+
+def _in_memory(name: str, content: bytes) -> int:
+    """A descriptor of a file in memory that can be executed."""
+    try:
+        descriptor = os.memfd_create(name, os.MFD_CLOEXEC | _MFD_EXEC)
+    except OSError:  # an older kernel
+        descriptor = os.memfd_create(name)
+    _write_all(descriptor, content)
+    return descriptor
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]

@@ -1,86 +1,60 @@
-/* The gate: the first and last thing of jobwrap that runs inside the container.
+/* The gate: the one process of jobwrap's inside the container, and the task's parent.
  *
- *     gate STATUS GO STDERR COMMAND [ARG...]
+ *     gate CHANNEL SETTINGS STDERR COMMAND [ARG...]
  *
- * The runtime is given this program in place of the task's command. It says on the
- * descriptor STATUS that the container stands ("S"), waits on the descriptor GO until
- * jobwrap opens the gate, takes the task's environment from there, puts STDERR in the place
- * of the runtime's stderr, says that it goes ("X") and becomes the task. If the kernel
- * refuses the task's program, it says so with a proof that the task itself cannot give.
+ * The runtime is given this program in place of the task's command. It says on CHANNEL, a
+ * socket of packets, that the container stands ("S") and waits there until jobwrap opens the
+ * gate: a packet of a key (16 bytes) and of the length of what lies in the file SETTINGS,
+ * NUL-ended strings NAME=VALUE that replace or add to the image's environment; a string
+ * without "=" removes that name. The end of CHANNEL instead means that the inputs never
+ * came: the gate ends without a word. Opened, it starts the task with STDERR as its stderr,
+ * hands on the signals that it gets and, when the task has ended, says how. Each thing that
+ * it says then is one struct report, with the key, which nothing but jobwrap and this
+ * process ever had: what lacks it was not said by the gate.
  *
- * What comes on GO: the key (16 bytes), the length of what follows (8 bytes, the machine's
- * order), then NUL-ended strings NAME=VALUE that replace or add to the image's environment;
- * a string without "=" removes that name. The end of GO instead of all this means that the
- * inputs never came: the gate ends without a word.
- * What it says when the program cannot be executed: "E", the key, errno (1 byte). The key
- * was read from a pipe and lives in memory that execve throws away, so that no task can
- * forge this: neither by knowing the descriptor nor through /proc of its ancestors.
+ * The task cannot reach the channel: its own copy was closed by execve, that of this process
+ * is out of reach for one of the same user (PR_SET_DUMPABLE), and a socket, unlike a pipe,
+ * cannot be opened through /proc/1/fd, where the runtime has its copy. It can kill the gate,
+ * and is killed with it; then the channel ends without a word on how the task ended.
  *
- * No C library and no file on disk: it is started from a memfd as /proc/self/fd/N, so that it
+ * No C library and no file on disk: it is started from memory as /proc/self/fd/N, so that it
  * works in an image with nothing in it and on a node whose scratch folder is noexec.
  */
 
-typedef unsigned long word;
-enum { KEY = 16, EXIT_NOT_STARTED = 125, PATH_MAX = 4096 };
-enum { EINTR = 4, ENOENT = 2, EACCES = 13, ENOTDIR = 20, ENAMETOOLONG = 36 };
-enum { F_SETFD = 2, FD_CLOEXEC = 1, PROT_READ_WRITE = 3, MAP_PRIVATE_ANONYMOUS = 0x22 };
+#include "machine.h"
+#include "command.h"
 
-#if defined(__x86_64__)
-enum { READ = 0, WRITE = 1, MMAP = 9, FCNTL = 72, DUP3 = 292, EXECVE = 59, EXIT_GROUP = 231 };
-__asm__(".globl _start\n_start: xor %ebp,%ebp\nmov %rsp,%rdi\nand $-16,%rsp\ncall begin\n");
-static long call(long number, word a, word b, word c, word d)
-{
-	register word r10 __asm__("r10") = d, r8 __asm__("r8") = -1, r9 __asm__("r9") = 0;
-	long result;
-	__asm__ volatile("syscall" : "=a"(result)
-		: "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-		: "rcx", "r11", "memory");
-	return result;
-}
-#elif defined(__aarch64__)
-enum { READ = 63, WRITE = 64, MMAP = 222, FCNTL = 25, DUP3 = 24, EXECVE = 221, EXIT_GROUP = 94 };
-__asm__(".globl _start\n_start: mov x29,#0\nmov x0,sp\nbl begin\n");
-static long call(long number, word a, word b, word c, word d)
-{
-	register long x8 __asm__("x8") = number;
-	register word x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c;
-	register word x3 __asm__("x3") = d, x4 __asm__("x4") = -1, x5 __asm__("x5") = 0;
-	__asm__ volatile("svc 0" : "+r"(x0)
-		: "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
-	return x0;
-}
-#endif
+enum { KEY = 16, NOT_OPENED = 125, NOT_EXECUTABLE = 126, NOT_FOUND = 127, BY_SIGNAL = 128 };
 
-static void leave(void)
+typedef struct { char key[KEY]; word length; } opening;
+
+/* 'X': the task, process `number` as seen here, begins. 'E': it could not be executed: errno
+ * `number`; `found`: its file exists. 'D': it ended: wait status `number`; `used` by it and
+ * by those of its children that it waited for. */
+typedef struct {
+	char key[KEY];
+	int letter, number, found, nothing;
+	usage used;
+} report;
+
+static void say(int channel, report *said, char letter, int number)
 {
-	for (;;)
-		call(EXIT_GROUP, EXIT_NOT_STARTED, 0, 0, 0);
+	said->letter = letter;
+	said->number = number;
+	call(WRITE, channel, (word)said, sizeof *said, 0);
 }
 
-static void say(int fd, const char *bytes, word length)
+/* For descriptors first to last: closed now, or when the task is executed. */
+static void close_all(unsigned first, unsigned last, int how)
 {
-	call(WRITE, fd, (word)bytes, length, 0);
-}
-
-static void take(int fd, char *to, word length)
-{
-	while (length) {
-		long got = call(READ, fd, (word)to, length, 0);
-		if (got == -EINTR)
-			continue;
-		if (got <= 0)
-			leave();
-		to += got;
-		length -= got;
-	}
-}
-
-static void *room_for(word length)
-{
-	long at = call(MMAP, 0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS);
-	if (at < 0 && at > -4096)
-		leave();
-	return (void *)at;
+	if (first > last || !call(CLOSE_RANGE, first, last, how, 0))
+		return;
+	/* Before Linux 5.11. */
+	for (unsigned fd = first; fd <= last && fd < 1024; fd++)
+		if (how == CLOSE_RANGE_CLOEXEC)
+			call(FCNTL, fd, F_SETFD, FD_CLOEXEC, 0);
+		else
+			call(CLOSE, fd, 0, 0, 0);
 }
 
 static int number(const char *digits)
@@ -91,123 +65,121 @@ static int number(const char *digits)
 	return value;
 }
 
-static word length_of(const char *text)
+static void block_signals(word which)
 {
-	word length = 0;
-	while (text[length])
-		length++;
-	return length;
+	call(RT_SIGPROCMASK, SIG_SETMASK, (word)&which, 0, sizeof which);
 }
 
-/* Whether both strings have the same NAME before "=" (or before their end). */
-static int same_name(const char *a, const char *b)
+static char *read_settings(int file, word length)
 {
-	while (*a && *a == *b && *a != '=') {
-		a++;
-		b++;
+	/* At least one byte, since no mapping is empty. */
+	char *settings = room_for(length + 1, MAP_PRIVATE_ANONYMOUS);
+	for (word have = 0; settings && have < length;) {
+		long got = call(PREAD64, file, (word)settings + have, length - have, have);
+		if (got <= 0 && got != -EINTR)
+			return 0;
+		have += got > 0 ? got : 0;
 	}
-	return (*a == '=' || !*a) && (*b == '=' || !*b);
+	return settings;
 }
 
-static int has_value(const char *setting)
+static void wait_for_opening(int channel, opening *go)
 {
-	while (*setting && *setting != '=')
-		setting++;
-	return *setting == '=';
+	long got;
+	while ((got = call(READ, channel, (word)go, sizeof *go, 0)) == -EINTR)
+		;
+	if (got != sizeof *go)
+		leave(NOT_OPENED);
 }
 
-/* The image's environment with the task's settings put over it; the last of a name counts. */
-static char **merge(char **image, char *settings, word length)
+/* The child's part: nothing of the gate stays with the task, neither masks nor groups. */
+static void become_task(int gate, char **command, char **environment, volatile refusal *no)
 {
-	word count = 1, kept = 0;
-	char *end = settings + length, *setting;
-	for (char **each = image; *each; each++)
-		count++;
-	for (setting = settings; setting < end; setting += length_of(setting) + 1)
-		count++;
-	char **merged = room_for(count * sizeof(char *));
-	for (; *image; image++)
-		merged[kept++] = *image;
-	for (setting = settings; setting < end; setting += length_of(setting) + 1) {
-		word at = 0;
-		while (at < kept && !same_name(merged[at], setting))
-			at++;
-		if (has_value(setting)) {
-			merged[at] = setting;
-			kept += at == kept;
-		} else if (at < kept) {
-			merged[at] = merged[--kept];
+	action normal = { 0, 0, 0, 0 };
+	call(PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
+	if (call(GETPPID, 0, 0, 0, 0) != gate)
+		leave(NOT_OPENED);
+	/* A task that does `kill 0` must not end the one that tells of it. */
+	call(SETPGID, 0, 0, 0, 0);
+	for (int signal = 1; signal <= SIGNALS; signal++)
+		call(RT_SIGACTION, signal, (word)&normal, 0, sizeof normal.mask);
+	block_signals(0);
+	*no = execute(command, environment);
+	leave(NOT_EXECUTABLE);
+}
+
+/* Hands signals on until the task is gone; gives its wait status. Other children are orphans
+ * that the kernel gave to the gate where it is the first process of its namespace. */
+static int attend(int task, usage *used)
+{
+	word all = -1;
+	int status, ended;
+	for (;;) {
+		int signal = call(RT_SIGTIMEDWAIT, (word)&all, 0, 0, sizeof all);
+		if (signal == SIGCHLD) {
+			while ((ended = call(WAIT4, -1, (word)&status, WNOHANG, (word)used)) > 0)
+				if (ended == task)
+					return status;
+		} else if (signal > 0 && signal != SIGPIPE) {
+			/* SIGPIPE is the gate's own: jobwrap no longer listens. */
+			call(KILL, task, signal, 0, 0);
 		}
 	}
-	merged[kept] = 0;
-	return merged;
 }
 
-static const char *path_in(char **environment)
+/* Runs the task from start to end; gives the exit code that stands for how it ended. */
+static int run(int channel, char **command, char **environment, report *said)
 {
-	for (; *environment; environment++)
-		if (same_name(*environment, "PATH") && has_value(*environment))
-			return *environment + 5;
-	return "/usr/local/bin:/usr/bin:/bin";
-}
-
-/* execvpe(3), save that a text without "#!" is not handed to a shell: errno if it returns. */
-static int execute(char **command, char **environment)
-{
-	char file[PATH_MAX];
-	const char *name = command[0], *path = path_in(environment), *stop;
-	word size = length_of(name);
-	int why = ENOENT;
-	for (word at = 0; at < size; at++)
-		if (name[at] == '/')
-			return -call(EXECVE, (word)name, (word)command, (word)environment, 0);
-	if (!size)
-		return ENOENT;
-	for (;; path = stop + 1) {
-		for (stop = path; *stop && *stop != ':'; stop++)
-			;
-		word folder = stop - path;
-		if (folder + size + 2 <= sizeof file) {
-			word end = 0;
-			for (word at = 0; at < folder; at++)
-				file[end++] = path[at];
-			if (folder)
-				file[end++] = '/';
-			for (word at = 0; at <= size; at++)
-				file[end++] = name[at];
-			int error = -call(EXECVE, (word)file, (word)command, (word)environment, 0);
-			if (error != ENOENT && error != ENOTDIR && error != ENAMETOOLONG && error != EACCES)
-				return error;
-			if (error == EACCES)
-				why = EACCES;
-		}
-		if (!*stop)
-			return why;
+	volatile refusal *no = room_for(sizeof *no, MAP_SHARED_ANONYMOUS);
+	int gate = call(GETPID, 0, 0, 0, 0), status, signal;
+	int task = environment && no ? call(CLONE, SIGCHLD, 0, 0, 0) : -EAGAIN;
+	if (!task)
+		become_task(gate, command, environment, no);
+	if (task < 0) {
+		say(channel, said, 'E', -task);
+		return NOT_EXECUTABLE;
 	}
+	/* Whoever reads what the task writes waits for the last one who could still write. */
+	close_all(0, channel - 1, 0);
+	close_all(channel + 1, -1, 0);
+	call(CHDIR, (word)"/", 0, 0, 0);
+	say(channel, said, 'X', task);
+	status = attend(task, &said->used);
+	if (no->why) {
+		said->found = no->found;
+		say(channel, said, 'E', no->why);
+		return no->why == ENOENT ? NOT_FOUND : NOT_EXECUTABLE;
+	}
+	say(channel, said, 'D', status);
+	signal = status & 127;
+	/* Not by the same signal: the first process of a namespace cannot kill itself. */
+	return signal ? BY_SIGNAL + signal : status >> 8 & 255;
 }
 
 __attribute__((used)) void begin(long *stack)
 {
 	long count = stack[0];
-	char **arguments = (char **)(stack + 1), **environment = arguments + count + 1;
-	char answer[1 + KEY + 1];
-	word length;
-	if (count < 5)
-		leave();
-	int status = number(arguments[1]), go = number(arguments[2]), error = number(arguments[3]);
-	say(status, "S", 1);
-	take(go, answer + 1, KEY);
-	take(go, (char *)&length, sizeof length);
-	char *settings = room_for(length + 1);
-	take(go, settings, length);
-	environment = merge(environment, settings, length);
+	char **arguments = (char **)(stack + 1), **environment = arguments + count + 1, *settings;
+	action normal = { 0, 0, 0, 0 };
+	report *said = room_for(sizeof *said, MAP_PRIVATE_ANONYMOUS);
+	opening go;
+	if (count < 5 || !said)
+		leave(NOT_OPENED);
+	int channel = number(arguments[1]), file = number(arguments[2]), error = number(arguments[3]);
+	call(PRCTL, PR_SET_DUMPABLE, 0, 0, 0);
+	call(PRCTL, PR_SET_NAME, (word)"jobwrap-gate", 0, 0);
+	/* A signal that comes before the task is there waits for it. */
+	block_signals(-1);
+	/* Who ignores it is not told how a child ended. */
+	call(RT_SIGACTION, SIGCHLD, (word)&normal, 0, sizeof normal.mask);
+	call(WRITE, channel, (word)"S", 1, 0);
+	wait_for_opening(channel, &go);
+	for (int at = 0; at < KEY; at++)
+		said->key[at] = go.key[at];
+	settings = read_settings(file, go.length);
+	environment = settings ? merge(environment, settings, go.length) : 0;
 	if (error != 2)
 		call(DUP3, error, 2, 0, 0);
-	for (int fd = 3; fd < 64; fd++)
-		call(FCNTL, fd, F_SETFD, FD_CLOEXEC, 0);
-	say(status, "X", 1);
-	answer[0] = 'E';
-	answer[1 + KEY] = execute(arguments + 4, environment);
-	say(status, answer, sizeof answer);
-	leave();
+	close_all(3, -1, CLOSE_RANGE_CLOEXEC);
+	leave(run(channel, arguments + 4, environment, said));
 }
