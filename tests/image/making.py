@@ -128,3 +128,21 @@ class Tree:
         (self.root / tag).parent.mkdir(parents=True, exist_ok=True)
         (self.root / tag).symlink_to(f"/cvmfs/{OSG}/{content}")
         return self.root / content
+
+
+def make_sif(machine=b"02", metadata=None, system=b"hsqs" + b"\0" * 100, role=2):
+    """A SIF file with a metadata object and one partition."""
+    header, table, entry = 128, 4096, 585
+    start = table + 2 * entry
+    content = json.dumps({"data": {"attributes": metadata or {}}}).encode()
+    made = b"#!/usr/bin/env run-singularity\n".ljust(32, b"\0") + b"SIF_MAGIC\0" + b"01\0" + machine + b"\0"
+    made += bytes(range(16)) + struct.pack("<8q", 0, 0, 0, 2, table, 2 * entry, start, 0)
+    made += b"\0" * (table - header)
+    extra = struct.pack("<ii3s", 1, role, machine + b"\0")
+    for kind, place, size, rest in (
+        (0x4006, start, len(content), b""),
+        (0x4004, start + len(content), len(system), extra),
+    ):
+        facts = (kind, True, 1, 1, 0, place, size, size, 0, 0, 0, 0, b"", rest)
+        made += struct.pack("<i?III3q4q128s384s", *facts)
+    return made + content + system
