@@ -46,7 +46,7 @@ def diagnose(
     container  what jobwrap itself was started inside, ""
     """
     if end.said.refused is not None:
-        return _refused(end.said.refused, command[0])
+        return _refused(end.said.refused, end.said.found, command[0])
     status = end.said.status
     if status is None:
         return _no_word(end, runtime, container, limit)
@@ -67,10 +67,12 @@ def _failure(end: TaskEnd, code: int, number: int | None, limit: float | None) -
     return None
 
 
-def _refused(number: int, command: str) -> Ending:
-    if number == errno.ENOENT:
+def _refused(number: int, found: bool, command: str) -> Ending:
+    if number == errno.ENOENT and not found:
         return failed(JobwrapError("task.not_found", command=command))
     problem = os.strerror(number)
+    if number == errno.ENOENT:
+        problem = "it is there, but what its first line or its header names to run it is not"
     if number == errno.ENOEXEC:
         problem = "it is neither a program for this machine nor a script with #! in its first line"
     return failed(JobwrapError("task.not_executable", command=command, problem=problem))
@@ -101,9 +103,9 @@ def last_words(words: str) -> tuple[str, ...]:
     """The last lines of a runtime that tell why, without its colours and level; FATAL before the rest."""
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in words.splitlines()]
     fatal = [line for line in lines if line.startswith(("FATAL", "ERROR"))]
-    return tuple(re.sub(r"^(FATAL|ERROR|WARNING|INFO)\s*:\s*", "", line) for line in (fatal or lines) if line)[
-        -3:
-    ]
+    return tuple(
+        re.sub(r"^(FATAL|ERROR|WARNING|INFO)\s*:\s*", "", line) for line in (fatal or lines) if line
+    )[-3:]
 
 
 def failed(error: JobwrapError, *evidence: str) -> Ending:

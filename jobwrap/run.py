@@ -116,6 +116,7 @@ class Run:
             error=2,
             inherited=gate.inherited,
             locks=(self._control.lock,),
+            contained=not self._job.here,
         )
         return Container(start, gate, self._signals, self._job.grace)
 
@@ -188,18 +189,28 @@ def _end(ending: Ending) -> dict[str, Any]:
 
 
 def _usage(end: TaskEnd) -> dict[str, Any]:
-    kept = end.kept
-    if kept is None:
-        return {"source": None, "seconds": round(end.seconds, 4)}
-    return {
-        "source": "rusage of the container",
-        "seconds": round(end.seconds, 4),
-        "user_seconds": kept.user,
-        "system_seconds": kept.system,
-        "peak_memory": kept.peak,
-        "processes_left": kept.left,
-        "processes_stuck": kept.stuck,
-    }
+    """The task's own figures where the gate told them, else those of the whole container."""
+    usage: dict[str, Any] = {"source": None, "seconds": round(end.seconds, 4)}
+    if end.kept:
+        usage.update(processes_left=end.kept.left, processes_stuck=end.kept.stuck)
+    seen = end.said.usage or end.kept
+    if seen:
+        usage.update(
+            source="rusage of the task" if end.said.usage else "rusage of the container",
+            user_seconds=round(seen.user, 6),
+            system_seconds=round(seen.system, 6),
+            peak_memory=seen.peak,
+        )
+    if end.said.usage:
+        task = end.said.usage
+        usage.update(
+            major_faults=task.major,
+            blocks_read=task.read,
+            blocks_written=task.written,
+            switches_voluntary=task.voluntary,
+            switches_forced=task.forced,
+        )
+    return usage
 
 
 def _runtime_name(plan: Plan) -> str:

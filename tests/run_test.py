@@ -64,12 +64,17 @@ def test_a_code_that_looks_like_a_signal_is_told_from_one(jobwrap):
         ),
         ([*DEBIAN, "--", "no-such-command"], "task.not_found"),
         ([*DEBIAN, "--", "/etc/passwd"], "task.not_executable"),
+        ([*DEBIAN, "--", "./no-interpreter"], "task.not_executable"),
+        ([*DEBIAN, "--", "./no-header"], "task.not_executable"),
         ([*DEBIAN, "--output", "out.txt", "--", "true"], "output.missing"),
         ([*DEBIAN, "--bind", "/no/such", "--", "true"], "job.usage"),
         ([*DEBIAN, "--bind", "/proc", "--", "true"], "policy.forbidden"),
     ],
 )
 def test_a_failure_is_one_sentence_a_code_of_jobwraps_own_and_a_record(jobwrap, words, failure):
+    for name, text in (("no-interpreter", "#!/no/such/python\n"), ("no-header", "echo\n")):
+        (jobwrap.scratch / name).write_text(text)
+        (jobwrap.scratch / name).chmod(0o755)
     ran = jobwrap.run(*words)
     assert ran.code == FAILURES[failure].code
     assert ran.record["end"]["failure"] == failure

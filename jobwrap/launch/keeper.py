@@ -29,6 +29,7 @@ class Start(NamedTuple):
 
     inherited  numbers that it finds under the same number; error becomes its stderr
     locks      descriptors that the keeper holds as long as it lives
+    contained  whether a PID namespace ends what the task leaves behind; else only the keeper can
     """
 
     argv: tuple[str, ...]
@@ -37,6 +38,7 @@ class Start(NamedTuple):
     error: int
     inherited: Sequence[int]
     locks: Sequence[int] = ()
+    contained: bool = True
 
 
 class Kept(NamedTuple):
@@ -109,10 +111,13 @@ def _keep(start: Start, control: int, report: int) -> None:
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake)
+    if not start.contained:
+        _adopt_orphans()
     runtime = os.fork()
     if runtime == 0:
         _become(start)
-    _adopt_orphans()
+    if start.contained:  # only helpers of the runtime: time enough while that starts
+        _adopt_orphans()
     # The task's own streams end when the task does, not when the keeper does.
     null = os.open(os.devnull, os.O_RDWR)
     for mine in (0, 1, 2, start.error, *start.inherited):
@@ -160,7 +165,7 @@ def _adopt_orphans() -> None:
 
         ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0)
     except (ImportError, OSError, AttributeError):
-        pass  # a Python without ctypes: a PID namespace ends its processes all the same
+        pass  # a Python without ctypes; what is left is the first process's to adopt
 
 
 def _watch(runtime: int, control: int, wake: int) -> tuple[int, float, float, int]:
