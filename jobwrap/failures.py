@@ -62,6 +62,7 @@ _ROWS = (
     ("image.unpinned", USER, 64, NEVER, "the image {image} can change under its name, which --require-pinned does not allow; name what it is now: {path}"),
     ("image.withdrawn", IMAGE, 69, LATER, "the image {image} was withdrawn while the task used it: {path} is gone; run the job again with the tag, or name one that is kept"),
     ("image.unsupported", USER, 64, NEVER, "the image {image} is of a kind that jobwrap cannot run here ({problem}); name one of the image tree, a sandbox folder or a .sif file"),
+    ("site.no_python", SITE, 69, ELSEWHERE, "this node has no Python of at least 3.9 (found {found}); install python3.9 or newer, or run the job elsewhere"),
     ("site.no_runtime", SITE, 69, ELSEWHERE, "no container runtime works on this node ({tried}); install Apptainer, or run with --here where the task needs no image"),
     ("site.no_nesting", SITE, 69, ELSEWHERE, "jobwrap was started inside a container, and this node does not let it start another in there ({problem}); submit the job without an image, or use --here to run the task in this one"),
     ("site.no_user_namespaces", SITE, 69, ELSEWHERE, "this node does not let ordinary users create namespaces ({problem}); the site must allow them or install Apptainer setuid"),
