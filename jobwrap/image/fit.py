@@ -93,7 +93,7 @@ def _level(value: str, node: Node) -> tuple[str, bool | None]:
         return "a CPU of no x86-64 level", None
     wanted = normalise_level(value)
     if wanted is None:
-        return f"{node.cpu.level}, and no CPU is known to have more than {LEVELS[-1]}", False
+        return f"{node.cpu.level} ({LEVELS[-1]} is the highest that is known)", False
     lacking = node.cpu.lacks(wanted)
     if not lacking:
         return node.cpu.level, True

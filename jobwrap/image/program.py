@@ -47,7 +47,7 @@ def find_program(command: str, path: str, folder: str, files: Files) -> Program 
 
 
 def _locate(command: str, path: str, folder: str, files: Files) -> str | None:
-    places = [os.path.join(folder, command)]
+    places = [os.path.join(folder, command.removeprefix("./"))]
     if "/" not in command:
         places = [f"{each.rstrip('/')}/{command}" for each in path.split(":") if each.startswith("/")]
     return next((place for place in places if files.is_file(place)), None)

@@ -45,7 +45,7 @@ def test_the_program_of_a_command_is_found_as_the_kernel_finds_it(files, command
 
 
 def test_the_scripts_on_the_way_are_told(files):
-    assert find_program("./by-script", PATH, "/srv", files).through == ("/srv/./by-script", "/srv/by-path")
+    assert find_program("./by-script", PATH, "/srv", files).through == ("/srv/by-script", "/srv/by-path")
 
 
 @pytest.mark.parametrize("command", ["nothing", "/lib64", "./nothing", "/no", "./in-circles", "x\0", ""])
