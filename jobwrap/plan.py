@@ -10,7 +10,9 @@ from jobwrap.image.choose import Image, choose
 from jobwrap.job.spec import Job
 from jobwrap.launch.command import container_command
 from jobwrap.launch.environment import Environment, plan_environment
+from jobwrap.launch.instance import Instance
 from jobwrap.launch.mounts import Dropped, Mount, plan_mounts
+from jobwrap.node.runtime import find_named
 from jobwrap.node.survey import Node, survey
 from jobwrap.record.exitrecord import without_secrets
 from jobwrap.settings import Settings
@@ -42,7 +44,10 @@ def look_around(
     """The survey, with what the site says about its node."""
     if settings.cvmfs:
         environ = {**environ, "CVMFS_MOUNT_DIR": settings.cvmfs}
-    return survey(environ, machine_ad, job.scratch, runtime=settings.runtime)
+    node = survey(environ, machine_ad, job.scratch, runtime=settings.runtime)
+    if job.runtime:
+        node = node._replace(runtime=find_named(job.runtime, environ))
+    return node
 
 
 def make_plan(job: Job, settings: Settings, node: Node, environ: Mapping[str, str]) -> Plan:
@@ -61,7 +66,7 @@ def make_plan(job: Job, settings: Settings, node: Node, environ: Mapping[str, st
             Mount(each.source, f"{job.target}/{each.name}") for each in staging.bound if not each.in_place
         ]
         mounts, dropped = plan_mounts(job, settings, node.cvmfs, inputs)
-        runtime = container_command(node.runtime, image, job, node.gpus, mounts, settings.network)
+        runtime = container_command(node.runtime.name, _instance(job, settings, node, image, mounts))
     return Plan(
         job=job,
         node=node,
@@ -72,6 +77,19 @@ def make_plan(job: Job, settings: Settings, node: Node, environ: Mapping[str, st
         environment=plan_environment(job, node, environ),
         runtime=runtime,
         reasons=_reasons(node, image, staging),
+    )
+
+
+def _instance(job: Job, settings: Settings, node: Node, image: Image, mounts: tuple[Mount, ...]) -> Instance:
+    return Instance(
+        runtime=node.runtime.path if node.runtime else "",
+        image=image.path,
+        kind=image.kind,
+        target=job.target,
+        mounts=mounts,
+        gpus=node.gpus.vendor if node.gpus.granted else "",
+        network=job.network or settings.network,
+        deadline=settings.deadline,
     )
 
 

@@ -56,6 +56,8 @@ def apply_policy(job: Job, settings: Settings) -> Job:
     """The job as the site allows it; JobwrapError policy.forbidden where it can't be made to fit."""
     if job.here and not settings.here:
         raise JobwrapError("policy.forbidden", what="--here", rule="policy.here")
+    if settings.network == "none":
+        job = job._replace(network="none")
     if settings.time is not None and (job.time is None or job.time > settings.time):
         job = job._replace(time=settings.time)
     if settings.bind_sources is not None:

@@ -51,6 +51,8 @@ OPTIONS = (
     Option("scratch", "FOLDER", words.text, "where it runs (_CONDOR_SCRATCH_DIR, else here)"),
     Option("target", "PATH", words.absolute, "what scratch is called inside (/srv)"),
     Option("output-on", "WHEN", words.one_of("success", "failure", "always"), "when outputs are delivered"),
+    Option("network", "host|none", words.one_of("host", "none"), "what network the task gets"),
+    Option("runtime", "NAME", words.one_of("apptainer", "singularity", "bwrap"), "which runtime to use"),
     Option("here", "", words.flag, "run the task directly, without a container"),
     Option("exact", "", words.flag, "this very image, no variant of it"),
     Option("ignore-needs", "", words.flag, "run even if this CPU lacks what the image needs"),

@@ -44,6 +44,8 @@ class Job(NamedTuple):
     scratch   absolute path on the node; `target` is its path inside the container
     record    where the exit record is put
     here      run the task directly, without a container
+    runtime   the one to use, "" for the first that the node has
+    network   "host", "none", "" for what the site says
     grace     between TERM and KILL
     ids       who the batch system says this is: (name, value)
     """
@@ -66,6 +68,8 @@ class Job(NamedTuple):
     exact: bool = False
     ignore_needs: bool = False
     require_pinned: bool = False
+    runtime: str = ""
+    network: str = ""
     grace: float = 10.0
     output_on: str = "success"
     ids: tuple[tuple[str, str], ...] = ()

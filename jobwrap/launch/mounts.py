@@ -7,7 +7,7 @@ when a source is missing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from jobwrap import control
@@ -73,23 +73,6 @@ def plan_mounts(
             )
         mounts.append(mount)
     return (*mounts, *inputs), tuple(dropped)
-
-
-def as_words(mounts: Sequence[Mount]) -> tuple[str, ...]:
-    """--mount options for Apptainer: CSV, which takes any path (--bind has no way to write a colon)."""
-    words: list[str] = []
-    for mount in mounts:
-        fields = ["type=bind", f"src={mount.source}", f"dst={mount.target}"]
-        if not mount.writable:
-            fields.append("ro")
-        words += ["--mount", ",".join(_quoted(field) for field in fields)]
-    return tuple(words)
-
-
-def _quoted(field: str) -> str:
-    if not any(mark in field for mark in ',"\n'):
-        return field
-    return '"' + field.replace('"', '""') + '"'
 
 
 def _must_be_allowed(job: Job, asked: list[Mount]) -> None:

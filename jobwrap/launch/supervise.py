@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from jobwrap.launch.clock import Clock
 from jobwrap.launch.gate import Gate, Said
 from jobwrap.launch.keeper import Keeper, Kept, Start
 from jobwrap.signals import ENDING, Signals
@@ -44,7 +45,6 @@ class Container:
     def __init__(self, start: Start, gate: Gate, signals: Signals, grace: float) -> None:
         self._gate, self._signals, self._grace = gate, signals, grace
         self._words, words = os.pipe()
-        self._said = Said()
         self._heard = b""
         try:
             self._keeper = Keeper(start._replace(error=words))
@@ -54,7 +54,6 @@ class Container:
 
     def open(self, settings: Iterable[tuple[str, str]]) -> None:
         """Lets the task start with these variables."""
-        self._opened = time.monotonic()
         self._gate.open(settings)
 
     def wait(self, limit: float | None) -> TaskEnd:
@@ -63,38 +62,41 @@ class Container:
         A signal that ends the job, or the limit, is TERM to the task, and after the grace period KILL.
         """
         self._signals.raising = False
-        timed_out, deadline, killing = False, None if limit is None else self._opened + limit, None
+        clock = Clock(limit, self._grace)
         poll = select.poll()
-        sources = {self._gate.status: self._hear_gate, self._words: self._hear_runtime}
+        sources = {self._gate.status: self._gate.hear, self._words: self._hear_runtime}
         for descriptor in (*sources, self._signals.wake, self._keeper.report):
             poll.register(descriptor, select.POLLIN)
         ended = False
         while not ended or sources:
-            next_at = min((at for at in (deadline, killing) if at is not None), default=None)
-            events = poll.poll(None if next_at is None else max(0.0, next_at - time.monotonic()) * 1000)
-            for descriptor, _ in events:
+            for descriptor in _sleep(poll, clock):
                 if descriptor == self._keeper.report:
                     ended = True
                     poll.unregister(descriptor)
                 elif descriptor in sources and not sources[descriptor]():
                     poll.unregister(descriptor)
                     del sources[descriptor]
-            for number in self._signals.take():
-                self._keeper.send(number)
-                if number in ENDING and killing is None:
-                    killing = time.monotonic() + self._grace
-            now = time.monotonic()
-            if deadline is not None and now >= deadline:
-                timed_out, deadline = True, None
-                self._keeper.send(signal.SIGTERM)
-                killing = killing or now + self._grace
-            if killing is not None and now >= killing:
-                self._keeper.send(signal.SIGKILL)
-                killing = None
+            self._hand_on(clock)
         kept = self._keeper.end()
-        seconds = time.monotonic() - self._opened
-        words = self._heard.decode(errors="replace")
-        return TaskEnd(self._said, kept, words, timed_out, self._signals.ended_by, seconds)
+        seconds = time.monotonic() - clock.started
+        return TaskEnd(
+            self._gate.said, kept, self._runtimes_words(), clock.timed_out, self._signals.ended_by, seconds
+        )
+
+    def _hand_on(self, clock: Clock) -> None:
+        """Gives the task the signals that came and those that its time asks for."""
+        for number in self._signals.take():
+            self._send(number)
+            if number in ENDING:
+                clock.ask_to_end()
+        number = clock.due()
+        if number:
+            self._send(number)
+
+    def _send(self, number: int) -> None:
+        # The gate gets it itself, since not every runtime hands signals on; KILL is for the whole container.
+        if number == signal.SIGKILL or not self._gate.signal(number):
+            self._keeper.send(number)
 
     def abandon(self) -> str:
         """Ends the container whose task never started; the runtime's words so far."""
@@ -102,17 +104,20 @@ class Container:
         self._keeper.close()
         while self._hear_runtime():
             pass
-        return self._heard.decode(errors="replace")
+        return self._runtimes_words()
 
-    def _hear_gate(self) -> bool:
-        try:
-            said = os.read(self._gate.status, 4096)
-        except ConnectionResetError:
-            return True  # it ended without reading the opening; what it said before is still to come
-        self._said = self._gate.feed(said)
-        return bool(said)
+    def _runtimes_words(self) -> str:
+        return self._heard.decode(errors="replace")
 
     def _hear_runtime(self) -> bool:
         words = os.read(self._words, 65536)
         self._heard = (self._heard + words)[-_WORDS:]
         return bool(words)
+
+
+def _sleep(poll: select.poll, clock: Clock) -> list[int]:
+    """The descriptors that have something, or none when a deadline is there."""
+    left, began = clock.left(), time.monotonic()
+    ready = [descriptor for descriptor, _ in poll.poll(None if left is None else left * 1000 + 1)]
+    clock.slept(left, time.monotonic() - began)
+    return ready

@@ -29,7 +29,7 @@ _ABSENT = "no such file or directory"
 
 
 class Runtime(NamedTuple):
-    """path: absolute; name: "apptainer" or "singularity"; source: why this one."""
+    """path: absolute; name: "apptainer", "singularity" or "bwrap"; source: why this one."""
 
     path: str
     name: str
@@ -62,6 +62,15 @@ def find_runtime(
         if why != _ABSENT or source != "PATH":
             rejected.append((path, why))
     return None, (*rejected, ("PATH", f"has neither {NAMES[0]} nor {NAMES[1]}"))
+
+
+def find_named(name: str, environ: Mapping[str, str]) -> Runtime | None:
+    """The runtime that the job asks for by name, out of PATH: also bwrap, which is never chosen silently."""
+    for folder in environ.get("PATH", os.defpath).split(":"):
+        path = f"{folder.rstrip('/')}/{name}"
+        if folder.startswith("/") and os.access(path, os.X_OK) and os.path.isfile(path):
+            return Runtime(path, name, f"--runtime {name}")
+    return None
 
 
 def _candidates(

@@ -7,18 +7,21 @@ talk to it:
     runtime + gate.argv(task's command)        the words to start, with gate.inherited kept open
     gate.close_child_ends()                    once they are
     gate.open(settings) or gate.close()        the task may start, or never will
-    gate.feed(os.read(gate.status, 4096))      what it told so far, whenever status is readable
+    gate.hear()                                whenever status is readable; gate.said is what it told so far
+    gate.signal(number)                        to the gate itself, which hands it on to the task
 
-When a read of `status` gives b"", no process holds the gate's end any more; if no status was told by
-then, the task was killed together with its gate, or never began. Signals sent to the gate while it is
-closed wait for the task: to end a closed one, close() it or send KILL.
+When hear() gives False, no process holds the gate's end any more; if no status was told by then, the
+task was killed together with its gate, or never began. Signals sent to the gate while it is closed
+wait for the task: to end a closed one, close() it or send KILL.
 """
 
 from __future__ import annotations
 
 import os
 import struct
-from _socket import AF_UNIX, SHUT_RDWR, SOCK_SEQPACKET, socketpair  # socket itself takes 8 ms to import
+
+# Not the module socket, which takes 8 ms to import.
+from _socket import AF_UNIX, CMSG_SPACE, SHUT_RDWR, SO_PASSCRED, SOCK_SEQPACKET, SOL_SOCKET, socketpair
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -29,6 +32,7 @@ _KEY = 16
 _OPENING = struct.Struct(f"={_KEY}sQ")
 # struct report of gate.c: key, letter, number, found, struct rusage of wait4(2).
 _REPORT = struct.Struct(f"={_KEY}sc3xii4x18q")
+_CREDENTIALS = struct.Struct("=3i")  # struct ucred of unix(7): pid, uid, gid
 _KIB = 1024
 _MFD_EXEC = 0x10  # linux/memfd.h; from Linux 6.3, where the system may ask for it
 
@@ -93,7 +97,10 @@ class Gate:
         # A pipe could be opened once more through /proc/PID/fd of any process that holds it.
         self._ours, self._theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
         self._key = os.urandom(_KEY)
-        self._said = Said()
+        self.said = Said()
+        # With each packet the kernel tells who sent it, by its number in our PID namespace.
+        self._ours.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)
+        self._pid = 0
         self.status = self._ours.fileno()
         self.inherited = (self._program, self._settings, self._error, self._theirs.fileno())
 
@@ -130,10 +137,26 @@ class Gate:
             pass  # the gate has ended
         self._ours.close()
 
-    def feed(self, packet: bytes) -> Said:
-        """What is known with this packet; one that the gate did not say changes nothing."""
-        self._said = heard(self._said, self._key, packet)
-        return self._said
+    def hear(self) -> bool:
+        """Takes the next packet in; one that the gate did not say changes nothing. False at the end."""
+        try:
+            packet, ancillary, _, _ = self._ours.recvmsg(4096, CMSG_SPACE(_CREDENTIALS.size))
+        except ConnectionResetError:
+            return True  # it ended without reading the opening; what it said before is still to come
+        if packet == b"S" and ancillary and not self._pid:
+            self._pid = _CREDENTIALS.unpack(ancillary[0][2])[0]
+        self.said = heard(self.said, self._key, packet)
+        return bool(packet)
+
+    def signal(self, number: int) -> bool:
+        """Sends the gate a signal, which no runtime in between can swallow; False where it is not there."""
+        try:
+            if self._pid and self.said.status is None:
+                os.kill(self._pid, number)
+                return True
+        except OSError:
+            pass  # it has just ended
+        return False
 
 
 def heard(said: Said, key: bytes, packet: bytes) -> Said:

@@ -1,0 +1,50 @@
+"""Apptainer, SingularityCE and Singularity 3: one command line in the dialects of the three.
+
+Only Apptainer 1.4 was seen running; the other two rows are written from their documentation, untested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jobwrap.launch.instance import Instance
+from jobwrap.launch.mounts import Mount
+
+# Never --no-init or --compat: with them a task killed by a signal ends as exit 0.
+_ISOLATION = ("--contain", "--pid", "--ipc", "--cleanenv", "--no-home")
+_NETWORK = {"host": (), "none": ("--net", "--network", "none")}
+# What lets the task see the node's GPUs, by the maker of those that were granted.
+_GPUS = {"": (), "nvidia": ("--nv",), "amd": ("--rocm",)}
+
+
+def command(instance: Instance) -> tuple[str, ...]:
+    """The words that start the container; those of the task follow them."""
+    return (
+        instance.runtime,
+        "--quiet",
+        "exec",
+        *_ISOLATION,
+        *_NETWORK[instance.network],
+        *_GPUS[instance.gpus],
+        "--pwd",
+        instance.target,
+        *_mounts(instance.mounts),
+        instance.image,
+    )
+
+
+def _mounts(mounts: Sequence[Mount]) -> tuple[str, ...]:
+    """--mount takes CSV and so any path; --bind has no way to write a colon."""
+    words: list[str] = []
+    for mount in mounts:
+        fields = ["type=bind", f"src={mount.source}", f"dst={mount.target}"]
+        if not mount.writable:
+            fields.append("ro")
+        words += ["--mount", ",".join(map(_quoted, fields))]
+    return tuple(words)
+
+
+def _quoted(field: str) -> str:
+    if not any(mark in field for mark in ',"\n'):
+        return field
+    return '"' + field.replace('"', '""') + '"'

@@ -1,0 +1,28 @@
+"""What every runtime is told of the one container instance that it starts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from jobwrap.launch.mounts import Mount
+
+
+class Instance(NamedTuple):
+    """A container to be.
+
+    runtime   path of the runtime's program
+    image     path of the image; kind: "sandbox" or "sif"
+    target    the task's working directory, where scratch is
+    gpus      the maker of the GPUs that were granted, "" for none
+    network   "host" or "none"
+    deadline  seconds that a look at the image may take
+    """
+
+    runtime: str
+    image: str
+    kind: str
+    target: str
+    mounts: tuple[Mount, ...]
+    gpus: str
+    network: str
+    deadline: float
