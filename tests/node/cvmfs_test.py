@@ -1,10 +1,7 @@
 """CVMFS repositories: what their state is called, and that none can keep anyone waiting."""
 
 import errno
-import json
 import os
-import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +12,6 @@ from jobwrap.failures import JobwrapError
 from jobwrap.node import cvmfs
 from jobwrap.node.cvmfs import Repository, check, compare, cvmfs_mount, leads_to_cvmfs, look, repository_of
 
-SERVER = Path(__file__).parent / "fuse_cvmfs.py"
 TOLD = {
     "revision": 42,
     "root_hash": "ab12",
@@ -120,27 +116,6 @@ def seen(**facts):
 )  # fmt: skip
 def test_errors_that_came_while_the_task_ran_are_evidence(before, after, evidence):
     assert compare([before], [after]) == evidence
-
-
-@pytest.fixture
-def mount(tmp_path):
-    """Mounts a playing repository; a call with other words changes how it plays."""
-    folder, control = tmp_path / "data.example.org", tmp_path / "control"
-    folder.mkdir()
-
-    def play(**words):
-        (tmp_path / "new").write_text(json.dumps(words))
-        (tmp_path / "new").rename(control)
-
-    play()
-    server = subprocess.Popen([sys.executable, SERVER, folder, control], stdout=subprocess.PIPE)
-    assert server.stdout.readline() == b"mounted\n"
-    play.server, play.folder = server, tmp_path
-    yield play
-    server.kill()  # which aborts what hangs in it
-    server.wait()
-    server.stdout.close()
-    subprocess.run(["fusermount3", "-u", "-z", folder], check=True)
 
 
 def state(mount, deadline=5.0):
