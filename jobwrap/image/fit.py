@@ -10,16 +10,9 @@ from jobwrap.failures import JobwrapError
 from jobwrap.image import needs as kinds
 from jobwrap.image.needs import Need, version_key
 from jobwrap.node.cpu import LEVELS, normalise_level
+from jobwrap.node.nvidia import cuda_of
 from jobwrap.node.survey import Node
 
-# The newest CUDA that a driver's branch runs; from the release notes of the CUDA toolkits.
-_DRIVERS = (
-    (384, "9.0"), (390, "9.1"), (396, "9.2"), (410, "10.0"), (418, "10.1"), (440, "10.2"),
-    (450, "11.0"), (455, "11.1"), (460, "11.2"), (465, "11.3"), (470, "11.4"), (495, "11.5"),
-    (510, "11.6"), (515, "11.7"), (520, "11.8"), (525, "12.0"), (530, "12.1"), (535, "12.2"),
-    (545, "12.3"), (550, "12.4"), (555, "12.5"), (560, "12.6"), (565, "12.7"), (570, "12.8"),
-    (575, "12.9"), (580, "13.0"), (590, "13.1"),
-)  # fmt: skip
 _CONDITION = r"(\w+)(>=|<=|!=|=|<|>)([\w.-]+)"
 _COMPARE: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
     ">=": lambda a, b: a >= b,
@@ -128,13 +121,6 @@ def _cuda(value: str, node: Node) -> tuple[str, bool | None]:
     answers = [False if False in group else None if None in group else True for group in groups]
     fits = True if True in answers else None if None in answers or not answers else False
     return f"driver {driver} (CUDA {facts['cuda'] or 'unknown'})", fits
-
-
-def cuda_of(driver: str) -> str:
-    """The newest CUDA that a driver runs without the compatibility package; "" for one too old to tell."""
-    branch = version_key(driver)[0]
-    known = [cuda for first, cuda in _DRIVERS if first <= branch]
-    return known[-1] if known else ""
 
 
 def _holds(condition: str, facts: dict[str, str]) -> bool | None:

@@ -64,12 +64,15 @@ def find_runtime(
     return None, (*rejected, ("PATH", f"has neither {NAMES[0]} nor {NAMES[1]}"))
 
 
-def find_named(name: str, environ: Mapping[str, str]) -> Runtime | None:
+def find_named(
+    name: str, environ: Mapping[str, str], *, mount: str = "/cvmfs", deadline: float = 10.0
+) -> Runtime | None:
     """The runtime that the job asks for by name, out of PATH: also bwrap, which is never chosen silently."""
-    for folder in environ.get("PATH", os.defpath).split(":"):
-        path = f"{folder.rstrip('/')}/{name}"
-        if folder.startswith("/") and os.access(path, os.X_OK) and os.path.isfile(path):
-            return Runtime(path, name, f"--runtime {name}")
+    look = _Look(mount, deadline, "")
+    for path in _on_path(name, environ):
+        program, _, _ = look.at(path)
+        if program:
+            return Runtime(program, name, f"--runtime {name}")
     return None
 
 
@@ -81,11 +84,15 @@ def _candidates(
     for words, source in [(setting, "the site's setting"), *told]:
         yield from ((path, source) for path in words.split(":") if path.startswith("/"))
     for name in NAMES:
-        for folder in environ.get("PATH", os.defpath).split(":"):
-            if folder.startswith("/"):
-                yield f"{folder.rstrip('/')}/{name}", "PATH"
+        yield from ((path, "PATH") for path in _on_path(name, environ))
     for copy in _COPIES:
         yield f"{mount}/{_COPIES_IN}/{copy}", "the copy on CVMFS"
+
+
+def _on_path(name: str, environ: Mapping[str, str]) -> Iterator[str]:
+    for folder in environ.get("PATH", os.defpath).split(":"):
+        if folder.startswith("/"):
+            yield f"{folder.rstrip('/')}/{name}"
 
 
 class _Look:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobwrap.image.fit import cuda_of, failing, judge, refusal, words
+from jobwrap.image.fit import failing, judge, refusal, words
 from jobwrap.image.needs import Need
 from jobwrap.node.survey import survey
 from tests.image.making import MACHINES
@@ -84,11 +84,6 @@ def test_nvidias_conditions_are_judged_by_the_driver(driver, condition, fits):
 
 def test_an_image_with_cuda_runs_where_no_gpu_was_granted():
     assert verdict(machine("haswell"), "cuda", "cuda>=99").fits is None
-
-
-@pytest.mark.parametrize(("driver", "cuda"), [("450.80.02", "11.0"), ("579.9", "12.9"), ("100.1", "")])
-def test_a_drivers_branch_tells_its_newest_cuda(driver, cuda):
-    assert cuda_of(driver) == cuda
 
 
 def test_the_architecture_is_complained_of_before_the_level_and_in_one_sentence():

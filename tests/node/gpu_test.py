@@ -50,6 +50,11 @@ def test_a_driver_that_nobody_knows_has_no_cuda(driver):
     assert nvidia.cuda_of("600.1") == "13.1"
 
 
+@pytest.mark.parametrize(("driver", "cuda"), [("450.80.02", "11.0"), ("579.9", "12.9"), ("100.1", "")])
+def test_a_drivers_branch_tells_its_newest_cuda(driver, cuda):
+    assert nvidia.cuda_of(driver) == cuda
+
+
 def test_amds_driver_tells_its_gpus_with_memory_and_architecture():
     found = amd.find_devices(tree("mi250"))
     assert [device.id for device in found] == ["GPU-8f3d7b2c5a1e4f60", "GPU-1122334455667788"]

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from jobwrap.node.runtime import Runtime, find_runtime
+from jobwrap.node.runtime import Runtime, find_named, find_runtime
 
 OVERRIDE = "GLIDEIN_SINGULARITY_BINARY_OVERRIDE"
 
@@ -120,6 +120,15 @@ def test_a_cvmfs_that_hangs_is_waited_for_once(programs, monkeypatch):
     others = {why for _, why in rejected[1:-1]}
     assert others == {"not looked at, since /link/singularity did not answer within 0.2 s"}
     assert len(rejected) == 6
+
+
+def test_a_runtime_asked_for_by_name_comes_from_path(programs):
+    programs("/one/bwrap", mode=0o644)
+    programs("/two/bwrap")
+    path = f"relative:{programs.root}/none:{programs.root}/one:{programs.root}/two"
+    found = find_named("bwrap", {"PATH": path})
+    assert found == Runtime(f"{programs.root}/two/bwrap", "bwrap", "--runtime bwrap")
+    assert find_named("bwrap", {"PATH": "/none"}) is None
 
 
 @pytest.mark.node
