@@ -86,8 +86,14 @@ def pairs(text: str) -> list[tuple[str, str]]:
 
 
 def unquoted(value: str) -> str:
-    """A value without its quotes and escapes; its variables stay."""
-    return re.sub(r'\\(.)|(["\'])', lambda found: found[1] or "", value, flags=re.DOTALL)
+    """A value without its quotes and escapes; its variables stay, and \\$ where a $ stands for itself."""
+
+    def part(found: re.Match[str]) -> str:
+        if found[1] is not None:
+            return found[1].replace("$", "\\$")
+        return f"\\{found[2]}" if found[2] == "$" else found[2] or ""
+
+    return re.sub(r"""'([^']*)'|\\(.)|["']""", part, value, flags=re.DOTALL)
 
 
 def substituted(text: str, variables: Mapping[str, str]) -> str:
