@@ -1,10 +1,16 @@
 """One look at the machine: what it says of this one, and that odd input never makes it fail."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from jobwrap.node.survey import survey
+
+REPO = Path(__file__).parents[2]
+TREES = Path(__file__).parent / "trees" / "cpu"
 
 
 def test_this_machine_is_what_the_kernel_says(tmp_path):
@@ -15,8 +21,47 @@ def test_this_machine_is_what_the_kernel_says(tmp_path):
     assert node.slot.free_disk > 0 and node.slot.writable and node.slot.executable
 
 
+@pytest.mark.parametrize(
+    ("tree", "machine", "kernel", "level"),
+    [
+        ("ivybridge", "x86_64", "3.10.0-1160.el7.x86_64", "x86-64-v2"),
+        ("haswell", "x86_64", "5.14.0-427.13.1.el9_4.x86_64", "x86-64-v3"),
+        ("skylake_avx512", "x86_64", "5.14.0-427.13.1.el9_4.x86_64", "x86-64-v4"),
+        ("zen5", "x86_64", "6.12.0-55.9.1.el10_0.x86_64", "x86-64-v4"),
+        ("neoverse_v1", "aarch64", "6.12.0-55.9.1.el10_0.aarch64", None),
+        ("neoverse_n1", "aarch64", os.uname().release, None),
+    ],
+)
+def test_another_machine_is_read_by_the_same_code(tree, machine, kernel, level, tmp_path):
+    node = survey({"PATH": "/bin"}, {}, str(tmp_path), root=str(TREES / tree))
+    assert (node.machine, node.kernel, node.cpu.level) == (machine, kernel, level)
+    assert node.runtime is None and node.slot.cpus is None
+
+
 @pytest.mark.parametrize("root", ["/nonexistent", "/proc/self/fd", "/dev/null"])
 def test_a_machine_that_tells_nothing_is_unknown(root):
     node = survey({"PATH": ":\0:/bin", "CUDA_VISIBLE_DEVICES": ",,"}, {"cpus": "x"}, "/no\0where", root=root)
     assert (node.cpu.level, node.gpus.granted, node.runtime, node.slot.cpus) == (None, (), None, None)
     assert not node.slot.writable and not node.slot.executable
+
+
+# What each would cost of a container's start, or more: see the budgets.
+SLOW = {
+    "dataclasses",
+    "argparse",
+    "subprocess",
+    "pathlib",
+    "logging",
+    "tempfile",
+    "shutil",
+    "inspect",
+    "ctypes",
+}
+
+
+def test_the_survey_imports_nothing_slow():
+    program = "import sys; from jobwrap.node.survey import survey; print(*sys.modules)"
+    command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(REPO)!r}); {program}"]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert not SLOW & set(loaded)
+    assert {"jobwrap.node.nvml", "jobwrap.node.smi", "jobwrap.node.trial", "cpuinfo"}.isdisjoint(loaded)
