@@ -8,7 +8,7 @@ import re
 import signal
 from typing import NamedTuple
 
-from jobwrap.failures import JobwrapError
+from jobwrap.failures import USER, JobwrapError
 from jobwrap.launch.supervise import TaskEnd
 from jobwrap.signals import terminated
 
@@ -114,6 +114,16 @@ def failed(error: JobwrapError, *evidence: str) -> Ending:
     if code is None:  # the table's rows for signals: as a shell would put it
         code = _SIGNAL_BASE + int(str(error.facts.get("signal", 0)))
     return Ending(code, None, "jobwrap", error, evidence)
+
+
+def with_infra_code(ending: Ending, code: int | None) -> Ending:
+    """The one exit code that some pools want for whatever was not the user's to repair.
+
+    Pegasus takes 71 for that, older OSG pools 90; the task's own end keeps its code.
+    """
+    if code is None or ending.of == "task" or ending.error is None or ending.error.failure.who == USER:
+        return ending
+    return ending._replace(code=code)
 
 
 def signal_name(number: int) -> str:

@@ -23,6 +23,11 @@ _ADVICE = {
     failures.LATER: "later, anywhere",
     failures.NEVER: "not before something was changed",
 }
+_ACTION = {
+    failures.REQUEUE: "start the job again",
+    failures.HOLD: "hold the job until somebody changed something",
+    failures.LEAVE: "let the job go, as after any task",
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -51,7 +56,8 @@ def _explained(failure: Failure) -> str:
     code = "the task's own" if failure.code is None else failure.code
     return (
         f"{failure.name}\n  {failure.sentence}\n  exit code   {code}\n"
-        f"  who acts    {_WHO[failure.who]}\n  try again   {_ADVICE[failure.advice]}"
+        f"  who acts    {_WHO[failure.who]}\n  try again   {_ADVICE[failure.advice]}\n"
+        f"  HTCondor    should {_ACTION[failure.action]}"
     )
 
 
@@ -72,13 +78,15 @@ def markdown() -> str:
         "# Every failure",
         "",
         "Made from `jobwrap/failures.py` by `jobwrap explain --markdown`. Names are stable and can be",
-        "matched by prefix. `-` as exit code: the task's own passes through.",
+        "matched by prefix. `-` as exit code: the task's own passes through. With `--infra-exit-code CODE`",
+        "whatever is not the user's to repair ends with CODE instead. Under `HTCondor`: what it should do",
+        "with the job; [htcondor.md](htcondor.md) has the lines for a submit file.",
         "",
-        "| name | exit code | who acts | try again | what happened, and what to do |",
-        "|---|---|---|---|---|",
+        "| name | exit code | who acts | try again | HTCondor | what happened, and what to do |",
+        "|---|---|---|---|---|---|",
     ]
     for each in FAILURES.values():
         code = "-" if each.code is None else each.code
         sentence = each.sentence.replace("|", "\\|")
-        lines.append(f"| `{each.name}` | {code} | {each.who} | {each.advice} | {sentence} |")
+        lines.append(f"| `{each.name}` | {code} | {each.who} | {each.advice} | {each.action} | {sentence} |")
     return "\n".join(lines) + "\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 from jobwrap.asked import Asked, read_asked
 from jobwrap.control import Control
-from jobwrap.diagnose import Ending, diagnose, failed
+from jobwrap.diagnose import Ending, diagnose, failed, with_infra_code
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Job
 from jobwrap.launch.environment import runtime_environment
@@ -60,6 +60,7 @@ class Run:
             traceback.print_exc()
             ending = failed(JobwrapError("jobwrap.bug", problem=f"{type(error).__name__}: {error}"))
         self._signals.raising = False
+        ending = with_infra_code(ending, self._job.infra_exit_code)
         self._record.finish(_end(ending))
         self._journal.write(self._record.fields, sync=True)
         self._journal.last_resort(self._record.fields)

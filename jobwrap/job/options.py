@@ -58,6 +58,7 @@ OPTIONS = (
     Option("ignore-needs", "", words.flag, "run even if this CPU lacks what the image needs"),
     Option("require-pinned", "", words.flag, "refuse an image whose content may change"),
     Option("job", "FILE", words.text, "a job file, TOML or JSON, with these names as keys"),
+    Option("infra-exit-code", "CODE", words.exit_code, "one code for all that is not the user's to repair"),
     Option("record", "FILE", words.text, "where the exit record goes (jobwrap-record.json in scratch)"),
     Option("dry-run", "", words.flag, "print the plan and its reasons, run nothing"),
     Option("json", "", words.flag, "with --dry-run, as JSON"),

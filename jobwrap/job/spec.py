@@ -47,6 +47,7 @@ class Job(NamedTuple):
     runtime   the one to use, "" for the first that the node has
     network   "host", "none", "" for what the site says
     grace     between TERM and KILL
+    infra_exit_code  instead of jobwrap's own for every failure that is not the user's to repair
     ids       who the batch system says this is: (name, value)
     """
 
@@ -72,4 +73,5 @@ class Job(NamedTuple):
     network: str = ""
     grace: float = 10.0
     output_on: str = "success"
+    infra_exit_code: int | None = None
     ids: tuple[tuple[str, str], ...] = ()

@@ -60,6 +60,14 @@ def count(word: object) -> int:
     return int(str(word))
 
 
+def exit_code(word: object) -> int:
+    """An exit code that says that something failed."""
+    code = count(word)
+    if code not in range(1, 256):
+        raise ValueError("must be from 1 to 255")
+    return code
+
+
 def size(word: object) -> int:
     """Bytes, from a number with a unit; units are powers of 1024, as HTCondor's are."""
     match = _SIZE.fullmatch(str(word).strip())

@@ -104,5 +104,6 @@ def failure_of(error: JobwrapError) -> dict[str, Any]:
         "failure": error.failure.name,
         "who": error.failure.who,
         "advice": error.failure.advice,
+        "action": error.failure.action,
         "sentence": error.sentence,
     }

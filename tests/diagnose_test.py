@@ -1,0 +1,39 @@
+"""From what was seen to what went wrong."""
+
+import pytest
+
+from jobwrap.diagnose import Ending, failed, with_infra_code
+from jobwrap.failures import JobwrapError
+
+HUNG = JobwrapError("site.cvmfs_hung", path="/cvmfs/x", seconds=20)
+
+
+def test_the_sites_failures_end_with_the_code_that_the_pool_wants():
+    assert with_infra_code(failed(HUNG), 71).code == 71
+
+
+def test_without_such_a_code_a_failure_has_its_own():
+    assert with_infra_code(failed(HUNG), None).code == 69
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        failed(JobwrapError("job.usage", problem="no command was given")),
+        Ending(3, None, "task", JobwrapError("task.failed", code=3)),
+        Ending(143, 15, "task", JobwrapError("batch.terminated", signal=15, signal_name="SIGTERM")),
+        Ending(0, None, "task", None),
+    ],
+)
+def test_the_users_failures_and_the_tasks_end_keep_their_code(ending):
+    assert with_infra_code(ending, 71) == ending
+
+
+@pytest.mark.node
+def test_a_pool_gets_its_one_code_and_the_record_tells_which_failure_it_was(jobwrap, tmp_path):
+    words = ("--infra-exit-code", "71", "--image", "htc/debian:12", "--")
+    ran = jobwrap.run(*words, "true", environ={"PATH": str(tmp_path)})
+    assert (ran.code, ran.record["end"]["code"]) == (71, 71)
+    assert (ran.record["end"]["failure"], ran.record["end"]["action"]) == ("site.no_runtime", "requeue")
+    assert jobwrap.run(*words, "sh", "-c", "exit 3").code == 3
+    assert jobwrap.run(*words, "no-such-command").code == 127
