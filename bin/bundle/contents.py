@@ -1,0 +1,137 @@
+"""What goes into the shipped file: jobwrap's own files, and of the packages in the wheels what it can use."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import marshal
+import re
+import ssl
+import sys
+import tokenize
+import zipfile
+from pathlib import Path
+
+REPO = Path(__file__).parents[2]
+# Package: which of its modules have bytecode, and which are left out because nothing here imports them.
+# Bytecode of a package costs 50 to 200 KB and saves each import of it 50 to 300 ms, so it is worth
+# having for what many jobs import; whoever imports another compiles it.
+ALL, NONE = r".", r"(?!)"
+PACKAGES = {
+    "certifi": (ALL, NONE),
+    "charset_normalizer": (NONE, r"/(cli/|__main__)"),
+    "cpuinfo": (NONE, r"/__main__"),
+    "idna": (NONE, r"/(cli|__main__|codec)\.py"),
+    "psutil": (NONE, r"/_ps(aix|bsd|osx|sunos|windows)\.py"),
+    "requests": (NONE, r"/help\.py"),
+    "spython": (NONE, r"/(tests|client)/"),
+    "structlog": (NONE, r"/twisted\.py"),
+    "tomli": (NONE, NONE),
+    "urllib3": (NONE, r"/contrib/(emscripten/|pyopenssl|socks)|/http2/connection\.py"),
+}
+# Where the imports of a launch begin; the verbs and what only they import can wait for the group.
+LAUNCH = ("bundle", "__main__", "transfer/protocols/http", "transfer/protocols/local")
+
+
+def third_party(wheels: Path) -> dict[str, dict[str, bytes]]:
+    """Package → path inside → content; modules, compiled modules, and certifi's certificates."""
+    found: dict[str, dict[str, bytes]] = {package: {} for package in sorted(PACKAGES)}
+    for wheel in sorted(wheels.glob("*.whl")):
+        with zipfile.ZipFile(wheel) as archive:
+            for path in sorted(archive.namelist()):
+                package = path.partition("/")[0]
+                wanted = package in PACKAGES and path.endswith((".py", ".abi3.so", ".pem"))
+                if wanted and not re.search(PACKAGES[package][1], path):
+                    found[package][path] = archive.read(path)
+    found["certifi"] = {
+        "certifi/__init__.py": Path(__file__).with_name("certifi.py").read_bytes(),
+        "certifi/cacert.der": _der(found["certifi"]["certifi/cacert.pem"]),
+    }
+    return found
+
+
+def _der(certificates: bytes) -> bytes:
+    """PEM without its base64, which costs a third more once both are compressed."""
+    parts = re.findall("-----BEGIN.*?END CERTIFICATE-----", certificates.decode("ascii"), re.DOTALL)
+    return marshal.dumps([ssl.PEM_cert_to_DER_cert(part) for part in parts], 2)
+
+
+def has_bytecode(path: str) -> bool:
+    """Whether the file inside is a module that goes in as bytecode too."""
+    package = path.partition("/")[0]
+    return path.endswith(".py") and re.search(PACKAGES.get(package, (ALL,))[0], path) is not None
+
+
+def bare(source: bytes) -> str:
+    """A module without comments and docstrings, the rest of it on the same lines as before."""
+    text = source.decode()
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, documented)]
+    firsts = [node.body[0] for node in nodes if ast.get_docstring(node) is not None]
+    docstrings = {(first.lineno, first.col_offset) for first in firsts}
+    lines = text.split("\n")
+    for token in reversed(list(tokenize.generate_tokens(io.StringIO(text).readline))):
+        (first, begin), (last, end) = token.start, token.end
+        if token.type == tokenize.COMMENT:
+            lines[first - 1] = lines[first - 1][:begin].rstrip()
+        elif token.type == tokenize.STRING and token.start in docstrings:
+            joined = lines[first - 1][:begin] + '""' + lines[last - 1][end:]
+            lines[first - 1 : last] = [joined, *[""] * (last - first)]
+    return "\n".join(lines)
+
+
+def licences(wheels: Path) -> bytes:
+    """The licences of all of them, which ask to go wherever the packages go."""
+    texts = []
+    for wheel in sorted(wheels.glob("*.whl")):
+        with zipfile.ZipFile(wheel) as archive:
+            for path in sorted(archive.namelist()):
+                if re.search(r"\.dist-info/(licenses/)?(LICEN[CS]E|NOTICE|COPYING)", path):
+                    texts.append(f"==> {path}\n\n".encode() + archive.read(path))
+    return b"\n\n".join(texts)
+
+
+def own(repo: Path = REPO) -> dict[str, bytes]:
+    """jobwrap's own modules and data; the catalog in a form that every Python reads."""
+    files = {
+        str(path.relative_to(repo)): path.read_bytes()
+        for path in sorted((repo / "jobwrap").rglob("*"))
+        if path.is_file() and path.suffix not in (".c", ".h", ".md", ".pyc", ".so")
+    }
+    files["jobwrap/image/catalog.json"] = catalog(repo)
+    return dict(sorted(files.items()))
+
+
+def catalog(repo: Path = REPO) -> bytes:
+    """containers/catalog.toml as JSON."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return json.dumps(tomllib.loads((repo / "containers/catalog.toml").read_text()), sort_keys=True).encode()
+
+
+def launch_modules(files: dict[str, bytes]) -> list[str]:
+    """The modules that a run can import: LAUNCH, and whatever they import wherever they do."""
+    seen: set[str] = set()
+    todo = [f"jobwrap/{root}.py" for root in LAUNCH]
+    while todo:
+        path = todo.pop()
+        if path in seen or path not in files:
+            continue
+        seen.add(path)
+        todo += _imported(files[path])
+    return sorted(seen)
+
+
+def _imported(source: bytes) -> list[str]:
+    """Paths that the imports in it may name; some of them are no files."""
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    bases = {".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 2)}
+    return [base.replace(".", "/") + kind for base in sorted(bases) for kind in (".py", "/__init__.py")]

@@ -1,0 +1,45 @@
+"""Lists what is in a shipped file: list.py FILE
+
+Each entry with its size as it is stored, and below it the files in it with theirs before compression:
+a module's source, and its bytecode for each Python that it has some for.
+"""
+
+from __future__ import annotations
+
+import lzma
+import marshal
+import os
+import signal
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator
+
+
+def main(path: str) -> None:
+    with zipfile.ZipFile(path) as archive:
+        entries = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+    for name, stored in entries.items():
+        print(f"{len(stored):9,}  {name}")
+        for inside, sizes in files(name, stored):
+            print(f"{'':11}{inside:46}{' '.join(f'{size:9,}' for size in sizes)}")
+    print(f"{os.path.getsize(path):9,}  {path}")
+
+
+def files(name: str, stored: bytes) -> Iterator[tuple[str, list[int]]]:
+    """The files in one entry, and the sizes of their forms."""
+    if name.startswith(("cpython-", "source")):
+        data, _, modules = marshal.loads(zlib.decompress(stored))
+        yield from ((inside, [len(content)]) for inside, content in data.items())
+        if isinstance(modules, dict):
+            yield from ((inside, [len(source)]) for inside, source in modules.items())
+        else:  # readable only by its own Python
+            yield "the modules of a launch, as bytecode", [len(modules)]
+    elif name not in ("__main__.py", "licences.xz"):
+        for inside, forms in marshal.loads(lzma.decompress(stored)).items():
+            yield inside, [len(form) for form in (forms if isinstance(forms, tuple) else (forms,))]
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for `| head`
+    main(*sys.argv[1:])
