@@ -1,12 +1,16 @@
 """One look at the machine: what it says of this one, and that odd input never makes it fail."""
 
 import os
+import random
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from jobwrap.failures import JobwrapError
+from jobwrap.node.gpu import verify
 from jobwrap.node.survey import survey
 
 REPO = Path(__file__).parents[2]
@@ -65,3 +69,71 @@ def test_the_survey_imports_nothing_slow():
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert not SLOW & set(loaded)
     assert {"jobwrap.node.nvml", "jobwrap.node.smi", "jobwrap.node.trial", "cpuinfo"}.isdisjoint(loaded)
+
+
+FILES = (
+    "proc/cpuinfo",
+    "proc/meminfo",
+    "proc/1/cgroup",
+    "proc/self/cgroup",
+    "proc/self/status",
+    "proc/sys/kernel/osrelease",
+    "proc/sys/kernel/arch",
+    "proc/driver/nvidia/version",
+    "proc/driver/nvidia/gpus/0000:01:00.0/information",
+    "sys/class/kfd/kfd/topology/nodes/1/gpu_id",
+    "sys/class/kfd/kfd/topology/nodes/1/properties",
+    "sys/class/kfd/kfd/topology/nodes/1/mem_banks/0/properties",
+    "sys/fs/cgroup/cgroup.controllers",
+    "sys/fs/cgroup/memory.max",
+    "sys/fs/cgroup/cpu.max",
+    "run/systemd/container",
+)
+PIECES = (
+    *(
+        b"flags\t: fpu lm",
+        b"\n",
+        b"\n\n",
+        b": ",
+        b" ",
+        b"0",
+        b"9" * 30,
+        b"-1",
+        b"max 1",
+        b"0::/a/../b",
+        b"\0",
+    ),
+    *(
+        b"GPU UUID: GPU-?",
+        b"GPU Excluded: Yes",
+        b"unique_id 5",
+        b"heap_type 1",
+        b"size_in_bytes x",
+        b"\xff\xfe",
+    ),
+    *(
+        b"MemTotal: 4 kB",
+        b"Cpus_allowed_list:\t0-",
+        b"gfx_target_version 90010",
+        b"545.23.06",
+        b"1:memory:/x",
+    ),
+)
+
+
+def test_no_tree_and_no_environment_make_the_survey_fail(tmp_path):
+    rng = random.Random(4)
+    for path in FILES:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    names = ["PATH", "CUDA_VISIBLE_DEVICES", "_CONDOR_AssignedGPUs", "SINGULARITY_BIN", "CVMFS_BASE"]
+    words = ["", "/", ":", ",", "all", "GPU-", "MIG-", "\udcff", "\0", "..", "/none", "0", "²"]
+    for _ in range(100):
+        for path in rng.sample(FILES, 4):
+            (tmp_path / path).write_bytes(b"".join(rng.choices(PIECES, k=rng.randrange(6))))
+        environ = {name: "".join(rng.choices(words, k=rng.randrange(4))) for name in names}
+        environ["CVMFS_BASE"] = f"/none{environ['CVMFS_BASE']}"
+        odd = rng.choice([None, "x", -1, [], 1e9])
+        ad = dict.fromkeys(["cpus", "memory", "assignedgpus", "singularity_path"], odd)
+        node = survey(environ, ad, str(tmp_path), root=str(tmp_path), deadline=5)
+        with suppress(JobwrapError):
+            verify(node.gpus)
