@@ -201,21 +201,31 @@ def ads_of(command):
     return text.strip().split("\n\n")[0]
 
 
-@pytest.mark.condor
-def test_an_ad_of_the_real_schedd_and_startd_reads_as_htcondors_own_parser_reads_it(tmp_path):
-    submit = tmp_path / "submit"
-    submit.write_text(
-        'executable = /bin/sleep\narguments = 1\n+X = "a = \\"b\\" # c"\n+Y = {1, [ z = "C:\\dir" ]}\nqueue\n'
-    )
-    subprocess.run(["condor_submit", submit], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+def reads_like_the_oracle(text):
+    """Our ad, held against HTCondor's own parser: the same names, and the same values of literals."""
     classad2 = import_module("classad2")
-    for command in (["condor_q", "-l"], ["condor_status", "-l"]):
-        text = ads_of(command)
-        oracle, ours = classad2.parseOne(text), parse_ad(text)
-        assert set(ours) == {name.lower() for name in oracle}
-        literals = {name: value for name, value in ours.items() if not isinstance(value, Expression)}
-        assert len(literals) > 50
-        for name, value in literals.items():
-            assert agree(value, oracle.eval(name), classad2), name
-        if "x" in ours:
-            assert ours["x"] == 'a = "b" # c' and ours["y"] == [1, {"z": "C:\\dir"}]
+    oracle, ours = classad2.parseOne(text), parse_ad(text)
+    assert set(ours) == {name.lower() for name in oracle}
+    literals = {name: value for name, value in ours.items() if not isinstance(value, Expression)}
+    assert len(literals) > 50
+    for name, value in literals.items():
+        assert agree(value, oracle.eval(name), classad2), name
+    return ours
+
+
+@pytest.mark.condor
+def test_the_ads_of_a_real_schedd_startd_and_starter_read_as_htcondors_own_parser_reads_them(tmp_path):
+    (tmp_path / "submit").write_text(
+        "executable = /bin/sh\ntransfer_executable = false\nshould_transfer_files = yes\nlog = log\n"
+        """arguments = "-c 'cp .job.ad job; cp .machine.ad machine'"\n"""
+        """+X = "a = \\"b\\" # c"\n+Y = {1, [ z = "C:\\dir" ]}\nqueue\n"""
+    )
+    subprocess.run(["condor_submit", "submit"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["condor_wait", "-wait", "60", "log"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    job = reads_like_the_oracle((tmp_path / "job").read_text())
+    assert job["x"] == 'a = "b" # c' and job["y"] == [1, {"z": "C:\\dir"}]
+    machine = reads_like_the_oracle((tmp_path / "machine").read_text())
+    assert machine["memory"] > 0 and machine["microarch"].startswith("x86_64-v")
+    for command in (["condor_history", "-l"], ["condor_status", "-l"]):
+        text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        reads_like_the_oracle(text.strip().split("\n\n")[0])
