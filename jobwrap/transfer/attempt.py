@@ -16,13 +16,18 @@ class Attempt:
     """A protocol calls within() before each step that moves no bytes, streaming() once they flow, counts
     them in `moved`, and registers with on_end() what frees its thread. All else is the watchman's.
 
-    tries is how often this place was tried before.
+    tries    how often this place was tried before
+    checked  whether a checksum of the job's own will be held against what comes
+    etag     of a copy that the cache has: the protocol may raise Unchanged instead of bringing the file
     """
 
-    def __init__(self, options: Options, tries: int = 0) -> None:
-        self.options, self.tries = options, tries
+    def __init__(self, options: Options, tries: int = 0, checked: bool = False, etag: str = "") -> None:
+        self.options, self.tries, self.checked, self.etag = options, tries, checked, etag
         self.moved = 0
         self.total: int | None = None
+        self.by_proxy = False
+        self.asked = False  # whether anything was done beyond a look into the cache
+        self.ended_at = FOREVER
         self._ended = ""
         self._free: Callable[[], object] | None = None
         self._step = "start"
@@ -33,6 +38,7 @@ class Attempt:
     def within(self, seconds: float, step: str) -> None:
         """What comes next is `step` and must be over in `seconds`."""
         self._marks, self._step, self._due = None, step, time.monotonic() + seconds
+        self.asked = True
         self._raise_if_ended()
 
     def streaming(self) -> None:
@@ -81,8 +87,11 @@ class Attempt:
         if self._marks is not None:
             self._marks = deque()
 
+    def count(self, bytes_moved: int) -> None:
+        self.moved += bytes_moved
+
     def end(self, why: str) -> None:
-        self._ended = why
+        self._ended, self.ended_at = why, time.monotonic()
         if self._free:
             self._free()
 

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from typing import Protocol
 
+from jobwrap.transfer.crc32c import Crc32c
 from jobwrap.transfer.trouble import CHECKSUM, Trouble
 
 
@@ -19,7 +20,7 @@ class Hash(Protocol):
 
 
 class Adler32:
-    """As XRootD and the LHC catalogs write it: eight hex digits."""
+    """As XRootD and the catalogs of the LHC experiments write it: eight hex digits."""
 
     def __init__(self) -> None:
         self._value = 1
@@ -31,12 +32,14 @@ class Adler32:
         return f"{self._value:08x}"
 
 
+# The strongest first: of several digests that a server promises, the first of these is checked.
 ALGORITHMS: dict[str, Callable[[], Hash]] = {
     "sha256": hashlib.sha256,
     "sha512": hashlib.sha512,
     "sha1": lambda: hashlib.new("sha1", usedforsecurity=False),
     "md5": lambda: hashlib.new("md5", usedforsecurity=False),
     "adler32": Adler32,
+    "crc32c": Crc32c,
 }
 _BLOCK = 1 << 20
 _SPELLINGS = {"sha": "sha1"}

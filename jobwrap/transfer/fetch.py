@@ -26,12 +26,16 @@ class Wanted(NamedTuple):
 
     places    URLs or absolute paths, tried in this order
     checksum  (algorithm, hex digest), or None where any content is right
+    unpack    the file is an archive, and `path` is to be the folder of what is in it
+    shared    the caller binds the file read-only and needs none of his own at `path`: the cache's may serve
     """
 
     name: str
     places: tuple[str, ...]
     checksum: tuple[str, str] | None
     path: str
+    unpack: bool = False
+    shared: bool = False
 
 
 class Fetched(NamedTuple):
@@ -41,6 +45,8 @@ class Fetched(NamedTuple):
     checksum  (algorithm, hex digest) of what arrived
     cache     "" without the node's cache, else "hit" or "miss"
     skipped   (place, why) of those that did not give it
+    path      where it lies: at the path that was asked for, or in the cache, where this process then
+              holds it against eviction for as long as it lives
     """
 
     name: str
@@ -51,6 +57,7 @@ class Fetched(NamedTuple):
     checksum: tuple[str, str] | None
     cache: str
     skipped: tuple[tuple[str, str], ...]
+    path: str
 
 
 class Cancelled(Exception):
@@ -86,6 +93,7 @@ class Fetching:
 
         self._wanted = wanted
         self._parts = [_part_of(one.path, index) for index, one in enumerate(wanted)]
+        self._paths = {one.path for one in wanted} | {""}
         self._fetched: dict[int, Fetched] = {}
         self._child: Child | None = Child(crew.work, wanted, self._parts, options, probing)
 
@@ -112,7 +120,8 @@ class Fetching:
             raise JobwrapError("jobwrap.bug", problem="the process that fetches inputs was killed")
         for kind, *rest in messages:
             if kind == "fetched":
-                self._fetched[rest[0]] = Fetched(*rest[1])
+                self._fetched[rest[0]] = fetched = Fetched(*rest[1])
+                self._hold(fetched)
             elif kind == "failed":
                 raise JobwrapError(rest[0], **rest[1])
             elif kind == "over":
@@ -121,16 +130,46 @@ class Fetching:
 
     def cancel(self) -> None:
         """End it now and leave nothing partial; to be called however it went."""
-        if self._child:
-            self._child.end()
-            self._child = None
-        for part in self._parts:
-            try:
-                os.unlink(part)
-            except OSError:
-                pass  # most are not there; a folder that cannot be written holds none
+        if self._child is None:
+            return
+        self._child.end()
+        self._child = None
+        for folder in {os.path.dirname(part) for part in self._parts}:
+            _remove_parts(folder)
+
+    def _hold(self, fetched: Fetched) -> None:
+        """Take over the lock on the cache's file, while the child still has it."""
+        if fetched.path in self._paths:
+            return
+        import fcntl
+
+        file = os.open(fetched.path, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        _held.append(file)
+
+
+_held: list[int] = []  # open, and closed by the end of this process
 
 
 def _part_of(path: str, index: int) -> str:
     """The name of a file while it comes: short, since NAME_MAX counts, and nobody else's."""
-    return os.path.join(os.path.dirname(path), f".jobwrap-{os.getpid()}-{index}.part")
+    return os.path.join(os.path.dirname(path), f"{_prefix()}{index}.part")
+
+
+def _prefix() -> str:
+    return f".jobwrap-{os.getpid()}-"
+
+
+def _remove_parts(folder: str) -> None:
+    try:
+        left = [name for name in os.listdir(folder) if name.startswith(_prefix())]
+    except OSError:
+        return  # it was never made
+    for name in left:
+        path = os.path.join(folder, name)
+        if os.path.isdir(path):
+            import shutil
+
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)

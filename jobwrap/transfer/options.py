@@ -10,21 +10,31 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """Times in seconds, sizes in bytes.
+    """Times in seconds, sizes in bytes, "" and () for none.
 
     parallel     transfers at once
     attempts     at one place before the next one is tried
     pause        before the second attempt; doubles with each, with jitter, up to longest_pause.
                  A server's Retry-After counts where it is longer; one beyond longest_pause ends the place
-    connect      until a server has accepted the connection, TLS included
-    answer       until the first byte of an answer
+    connect      until a server has accepted the connection
+    answer       until it has begun to answer
     slowest      bytes per second; a transfer that stays under it over `window`, once `ramp_up` is over,
                  has stalled
-    deadline     for one file at one place, retries and all
+    deadline     for one file, all its places and attempts together
     schemes      what the site allows ("" is a path); None allows all
-    proxies      URLs of proxies for http:, in the order in which they are tried; then without
+    proxies      URLs for http:, in the order in which they are tried; then without. tls_proxies: for https:
+    no_proxy     hosts and domains that are asked directly
+    ca_file      PEM file of those who may sign a server's certificate, ca_folder: a folder of them (as
+                 X509_CERT_DIR); without either, the system's
+    client_certificate  PEM file with certificate and key (as X509_USER_PROXY)
+    tokens       (host or host:port, file of its bearer token); only https: gets one
+    token        file of the user's own token, for federations that ask for it
+    credentials  folder of HTCondor's credentials, for URLs such as name+https://…
     room         bytes that may be written here, all files together; None asks the file system alone
     fingerprint  whether a file without a checksum gets a sha256 all the same, for the record
+    cache        folder that all slots of the node share
+    cache_quota  bytes that the cache may take; None: half of its file system
+    cache_owners whose cache may be read besides our own, as user ids
     """
 
     parallel: int = 8
@@ -39,11 +49,23 @@ class Options(NamedTuple):
     deadline: float = 6 * 3600.0
     schemes: tuple[str, ...] | None = None
     proxies: tuple[str, ...] = ()
+    tls_proxies: tuple[str, ...] = ()
+    no_proxy: tuple[str, ...] = ()
+    ca_file: str = ""
+    ca_folder: str = ""
+    client_certificate: str = ""
+    tokens: tuple[tuple[str, str], ...] = ()
+    token: str = ""
+    credentials: str = ""
     room: int | None = None
     fingerprint: bool = True
+    cache: str = ""
+    cache_quota: int | None = None
+    cache_owners: tuple[int, ...] = (0,)
 
 
 def options_of(settings: Settings, environ: Mapping[str, str]) -> Options:
     """What the site's settings and the environment say about transfers."""
-    squid = environ.get("OSG_SQUID_LOCATION", "")
-    return Options(schemes=settings.schemes, proxies=() if squid in ("", "UNAVAILABLE") else (squid,))
+    from jobwrap.transfer.surroundings import from_environment
+
+    return from_environment(environ, Options(schemes=settings.schemes, cache=settings.cache))

@@ -4,102 +4,146 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
+from typing import Protocol
 
 from jobwrap.transfer import checksum
+from jobwrap.transfer.hashing import InLine, hasher
 from jobwrap.transfer.trouble import CHECKSUM, NO_SPACE, SCRATCH, Trouble
 
-BLOCK = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Room(Protocol):
+    """Who says whether so many more bytes may be written (room.py, and the cache)."""
+
+    def claim(self, where: int, size: int) -> None: ...
+    def give_back(self, size: int) -> None: ...
 
 
 class Sink:
-    """Bytes go in by space() and filled(), from `offset` on; finish() checks and renames.
+    """Bytes go in by space() and filled(), from `offset` on; check() holds them against the checksum.
 
-    It outlives an attempt that broke off, so that the next one can go on where that ended.
+    It outlives an attempt that broke off, so that the next one can go on where that ended: if `version`,
+    a strong validator that the protocol keeps here, is still the file's.
+
+    part   path of the file in the making
+    wanted (algorithm, hex digest) it must have
+    also   algorithms whose digest is wanted besides
+    file   the open part where the caller has it open; it stays his to close and to remove
     """
 
-    def __init__(self, part: str, path: str, wanted: tuple[str, str] | None, fingerprint: bool) -> None:
-        self.part, self.path = part, path
-        self._wanted = wanted
-        self._algorithms = {wanted[0]} if wanted else {"sha256"} if fingerprint else set()
-        self._promised: list[tuple[str, str]] = []
-        self._hashes: dict[str, checksum.Hash] = {}
-        self._file = -1
-        self._block = memoryview(bytearray(0))
+    def __init__(
+        self,
+        part: str,
+        room: Room,
+        wanted: tuple[str, str] | None = None,
+        also: Sequence[str] = (),
+        file: int = -1,
+    ) -> None:
+        self.part, self.wanted = part, wanted
+        self._room, self._also = room, also
+        self._file, self._ours = file, file < 0
+        self._promised: tuple[str, str] | None = None
+        self._hashes: InLine | None = None
+        self._claimed = 0
         self.offset = 0
-        self.etag = ""
+        self.total: int | None = None
+        self.version = ""
 
-    def begin(self, total: int | None, promised: list[tuple[str, str]] | None = None) -> None:
+    def begin(self, total: int | None, promised: Sequence[tuple[str, str]] = (), version: str = "") -> None:
         """Start from nothing: `total` bytes if known, with the digests that the server promised."""
-        self.etag, self.offset = "", 0
-        self._promised = [one for one in promised or [] if one[0] in checksum.ALGORITHMS]
-        names = self._algorithms | {name for name, _ in self._promised}
-        self._hashes = {name: checksum.make(name) for name in names}
+        self._forget_content()
+        self.total, self.version = total, version
+        self._promised = None if self.wanted else _best(promised)
+        judged = (self.wanted, self._promised)
+        self._hashes = hasher({*self._also, *(one[0] for one in judged if one)}, total)
         try:
             if self._file < 0:
-                os.makedirs(os.path.dirname(self.part), exist_ok=True)
-                flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-                self._file = os.open(self.part, flags, 0o666)
+                self._file = _create(self.part)
             else:
                 os.lseek(self._file, 0, os.SEEK_SET)
                 os.ftruncate(self._file, 0)
         except OSError as error:
-            raise _local(error) from error
-        self._check_room(total)
-        if not len(self._block):
-            self._block = memoryview(bytearray(min(total, BLOCK) if total else BLOCK))
+            raise trouble_here(error) from error
+        self._claim(total or 0)
 
-    def _check_room(self, total: int | None) -> None:
-        if total:
-            where = os.fstatvfs(self._file)
-            if where.f_bavail * where.f_frsize < total:
-                raise Trouble(NO_SPACE, f"{total} bytes are more than what is free")
+    def _claim(self, size: int) -> None:
+        self._room.claim(self._file, size)
+        self._claimed += size
 
     def space(self) -> memoryview:
         """Where the next bytes are to be put."""
-        return self._block
+        assert self._hashes
+        return self._hashes.space()
 
     def filled(self, count: int) -> None:
         """The first `count` bytes of space() are the file's next ones."""
-        block = self._block[:count]
-        for one in self._hashes.values():
-            one.update(block)
-        self.offset += count
+        assert self._hashes
+        if self.total is None:
+            self._claim(count)
+        block = self._hashes.space()[:count]
         try:
             while block:
                 block = block[os.write(self._file, block) :]
         except OSError as error:
-            raise _local(error) from error
+            raise trouble_here(error) from error
+        self._hashes.add(count)
+        self.offset += count
 
-    def finish(self) -> tuple[str, str] | None:
-        """Check the digests and put the file at its path; the digest that the record should have."""
-        digests = {name: one.hexdigest() for name, one in self._hashes.items()}
-        wanted = self._wanted
-        for name, hexa in ([wanted] if wanted else []) + self._promised:
-            if not checksum.same(name, digests[name], hexa):
-                said = "is asked for" if wanted == (name, hexa) else "was promised by the server"
-                raise Trouble(CHECKSUM, f"its {name} is {digests[name]} and {hexa} {said}")
-        self._close()
+    def check(self) -> dict[str, str]:
+        """The digests by algorithm, once they were held against what is wanted and was promised."""
+        assert self._hashes
+        digests = self._hashes.digests()
+        for one, who in ((self.wanted, "is asked for"), (self._promised, "was promised by its server")):
+            if one and not checksum.same(one[0], digests[one[0]], one[1]):
+                raise Trouble(CHECKSUM, f"its {one[0]} is {digests[one[0]]}, and {one[1]} {who}")
+        return digests
+
+    def put(self, path: str) -> None:
+        """Give the file its name."""
         try:
-            os.rename(self.part, self.path)
+            os.rename(self.part, path)
         except OSError as error:
-            raise _local(error) from error
-        name = wanted[0] if wanted else "sha256"
-        return (name, digests[name]) if name in digests else next(iter(digests.items()), None)
+            raise trouble_here(error) from error
+        self._release()
 
-    def discard(self) -> None:
+    def forget(self) -> None:
         """Leave nothing of it."""
-        if self._file >= 0:
-            self._close()
+        if self._file >= 0 and self._ours:
             os.unlink(self.part)
+        self._release()
 
-    def _close(self) -> None:
-        os.close(self._file)
+    def _release(self) -> None:
+        self._forget_content()
+        if self._file >= 0 and self._ours:
+            os.close(self._file)
         self._file = -1
 
+    def _forget_content(self) -> None:
+        if self._hashes:
+            self._hashes.close()
+            self._hashes = None
+        self._room.give_back(self._claimed)
+        self._claimed = self.offset = 0
+        self.version = ""
 
-def _local(error: OSError) -> Trouble:
+
+def _create(path: str) -> int:
+    try:
+        return os.open(path, _FLAGS, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return os.open(path, _FLAGS, 0o666)
+
+
+def _best(promised: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
+    return min(promised, key=lambda one: list(checksum.ALGORITHMS).index(one[0]), default=None)
+
+
+def trouble_here(error: OSError) -> Trouble:
     """What an error of the file being written means: nothing that another place could mend."""
     if error.errno in _FULL:
-        return Trouble(NO_SPACE, "no space left while it was written")
+        return Trouble(NO_SPACE, "no space was left in the middle of it")
     return Trouble(SCRATCH, error.strerror or str(error))

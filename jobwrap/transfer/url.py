@@ -68,7 +68,7 @@ def parse(text: str) -> Url:
 
 
 def _split_port(host: str, text: str) -> tuple[str, int | None]:
-    found = re.fullmatch(r"(?:\[([^\]]*)\]|([^:]*))(?::([0-9]*))?", host)
+    found = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]*))?", host)
     if not found or any(ord(letter) <= 32 for letter in host):  # noqa: PLR2004  # blanks and controls
         raise ValueError(f"bad host in {redact(text)}")
     port = int(found[3]) if found[3] else None

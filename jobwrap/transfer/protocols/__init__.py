@@ -1,16 +1,18 @@
 """One module a protocol, each with the functions of Protocol; the table says which serves a scheme.
 
 Belongs here: how bytes are asked for and sent in one protocol. Does not: trying again, other places,
-deadlines, checksums; the crew, the watchman and the sink see to these for all.
+deadlines, checksums; the errand, the watchman and the sink see to these for all.
 """
 
 from __future__ import annotations
 
+import typing
 from importlib import import_module
-from typing import Protocol, cast
 
 from jobwrap.transfer.attempt import Attempt
+from jobwrap.transfer.options import Options
 from jobwrap.transfer.sink import Sink
+from jobwrap.transfer.trouble import SCHEME, Trouble
 
 SCHEMES = {
     "": "local",
@@ -21,17 +23,19 @@ SCHEMES = {
 }
 
 
-class Getter(Protocol):
-    """What each module offers. Trouble and OSError are the two ways to fail."""
+class Protocol(typing.Protocol):
+    """What each module offers. It raises Trouble, or Passing where another try may help."""
 
     def get(self, place: str, sink: Sink, attempt: Attempt) -> None:
-        """Bring the bytes of `place` into `sink`, which the caller finishes."""
+        """Bring the bytes of `place` into `sink`, which the caller checks and puts in place."""
 
     def probe(self, place: str, attempt: Attempt) -> None:
         """Ask whether get() would find the file, and read none of it."""
 
 
-def getter(scheme: str) -> Getter | None:
-    """The module that serves `scheme`, or None."""
-    name = SCHEMES.get(scheme)
-    return cast(Getter, import_module(f"{__name__}.{name}")) if name else None
+def protocol_of(scheme: str, options: Options) -> Protocol:
+    """The module that serves `scheme`; Trouble where none does."""
+    name = SCHEMES.get(scheme.rpartition("+")[2])
+    if name is None:
+        raise Trouble(SCHEME, f"nothing here can fetch {scheme}:")
+    return typing.cast(Protocol, import_module(f"{__name__}.{name}"))

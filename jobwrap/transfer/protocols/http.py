@@ -1,103 +1,125 @@
-"""http: and https: GET with redirects, over connections that are kept."""
+"""http: and https:, and name+https: with a credential of HTCondor's: GET, gone on with where it broke off."""
 
 from __future__ import annotations
 
-import threading
+import re
 
+from jobwrap.transfer import credentials, digests, exchange
 from jobwrap.transfer.attempt import Attempt
+from jobwrap.transfer.exchange import Exchange, Headers, Request
 from jobwrap.transfer.sink import Sink
-from jobwrap.transfer.trouble import DENIED, NOT_FOUND, UNREACHABLE, Passing, Trouble
-from jobwrap.transfer.url import Url, follow, parse
-from jobwrap.transfer.wire import Answer, Connection
+from jobwrap.transfer.trouble import UNREACHABLE, Passing, Trouble, Unchanged
+from jobwrap.transfer.url import Url, scheme_of
+from jobwrap.transfer.wire import Answer
 
-_PORTS = {"http": 80, "https": 443}
-_REDIRECTS = (301, 302, 303, 307, 308)
-_TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
-_MOST_REDIRECTS = 10
-
-_kept: dict[tuple[str, str, int], list[Connection]] = {}
-_lock = threading.Lock()
+_WHOLE, _PART, _NOT_MODIFIED, _NO_SUCH_RANGE = 200, 206, 304, 416
+_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+# A server that labels a compressed file by its name sends it as it is.
+_COMPRESSED = re.compile(r"\.(gz|tgz|Z|bz2|tbz2|xz|txz|zst|br)$")
 
 
 def get(place: str, sink: Sink, attempt: Attempt) -> None:
-    connection, answer, key = _open(place, attempt)
-    try:
-        total = None if "transfer-encoding" in answer.headers else answer.number("content-length")
-        attempt.total = total
-        sink.begin(total)
-        attempt.streaming()
-        while count := connection.readinto(sink.space()):
-            attempt.moved += count
-            sink.filled(count)
-    except OSError as error:
-        connection.reusable = False
-        raise Passing(attempt.reason(error)) from error
-    finally:
-        _give_back(key, connection)
+    url, headers = address(place, attempt)
+    get_from(url, sink, attempt, headers)
 
 
 def probe(place: str, attempt: Attempt) -> None:
-    connection, _, key = _open(place, attempt)
-    _give_back(key, connection)
+    url, headers = address(place, attempt)
+    probe_at(url, attempt, headers)
 
 
-def _open(place: str, attempt: Attempt) -> tuple[Connection, Answer, tuple[str, str, int]]:
-    """A connection whose next bytes are the file's, past all redirects."""
-    try:
-        url = parse(place)
-    except ValueError as error:
-        raise Trouble(NOT_FOUND, str(error)) from error
-    for _ in range(_MOST_REDIRECTS):
-        key = (url.scheme, url.host, url.port or _PORTS[url.scheme])
-        try:
-            connection, answer = _ask(key, url, attempt)
-        except OSError as error:
-            raise Passing(attempt.reason(error)) from error
-        if answer.status == 200:  # noqa: PLR2004
-            return connection, answer, key
-        _give_back(key, connection)
-        if answer.status not in _REDIRECTS or "location" not in answer.headers:
-            raise _refusal(answer)
-        url = follow(url, answer.headers["location"])
-        if url.scheme not in _PORTS:
-            raise Trouble(UNREACHABLE, f"it redirects to {url.scheme}:, which is not followed")
-    raise Trouble(UNREACHABLE, f"it redirects more than {_MOST_REDIRECTS} times")
+def address(place: str, attempt: Attempt) -> tuple[Url, list[tuple[str, str]]]:
+    """Whom to ask, and what to show him."""
+    name, plus, scheme = scheme_of(place).rpartition("+")
+    if not plus:
+        return exchange.parsed(place), []
+    if scheme != "https":
+        raise Trouble(UNREACHABLE, "a credential is sent over https: only")
+    token = credentials.by_name(name, attempt.options.credentials)
+    return exchange.parsed(place[len(name) + 1 :]), [("Authorization", f"Bearer {token}")]
 
 
-def _ask(key: tuple[str, str, int], url: Url, attempt: Attempt) -> tuple[Connection, Answer]:
-    connection = _take(key)
-    if connection is None:
-        attempt.within(attempt.options.connect, "connecting to it")
-        connection = Connection(key[1], key[2], attempt.options.connect)
-    attempt.on_end(connection.close_now)
-    attempt.within(attempt.options.answer, "its answer")
-    connection.ask("GET", url.target, (("Host", url.authority), ("Accept-Encoding", "identity")))
-    return connection, connection.answer("GET")
-
-
-def _refusal(answer: Answer) -> Trouble:
-    said = f"it answers {answer.status} {answer.reason}".rstrip()
-    if answer.status in _TRANSIENT:
-        return Passing(said)
-    if answer.status in (404, 410):
-        return Trouble(NOT_FOUND, said)
-    return Trouble(DENIED if answer.status in (401, 403) else UNREACHABLE, said)
-
-
-def _take(key: tuple[str, str, int]) -> Connection | None:
-    with _lock:
-        kept = _kept.get(key, [])
-        while kept:
-            connection = kept.pop()
-            if connection.idle:
-                return connection
-            connection.close()
-    return None
-
-
-def _give_back(key: tuple[str, str, int], connection: Connection) -> None:
-    if connection.reusable and connection.over:
-        with _lock:
-            _kept.setdefault(key, []).append(connection)
+def get_from(url: Url, sink: Sink, attempt: Attempt, headers: Headers = ()) -> None:
+    """Bring the file at `url`, from where `sink` stands if it is still the same file."""
+    wanted = [("Accept-Encoding", "identity"), *headers]
+    if not attempt.checked:
+        wanted.append(("Want-Repr-Digest", digests.WANTED))
+    if attempt.etag:
+        wanted.append(("If-None-Match", attempt.etag))
+    if sink.offset and sink.version:
+        wanted += [("Range", f"bytes={sink.offset}-"), ("If-Range", sink.version)]
     else:
-        connection.close()
+        sink.version = ""
+    asked = exchange.ask(Request("GET", url, wanted), attempt)
+    try:
+        if _place_in(sink, asked, attempt):
+            _receive(asked, sink, attempt)
+    finally:
+        asked.close()
+
+
+def probe_at(url: Url, attempt: Attempt, headers: Headers = ()) -> None:
+    """GET, since signed URLs and some servers refuse HEAD; the connection is closed instead of read."""
+    request = Request("GET", url, [("Accept-Encoding", "identity"), *headers])
+    asked = exchange.ask(request, attempt)
+    asked.close()
+    if asked.answer.status != _WHOLE:
+        raise exchange.refusal(asked.answer)
+
+
+def _place_in(sink: Sink, asked: Exchange, attempt: Attempt) -> bool:
+    """Bring `sink` to where this answer's bytes begin; False where all of them are there."""
+    answer = asked.answer
+    if answer.status == _NOT_MODIFIED and attempt.etag:
+        raise Unchanged
+    if answer.status == _NO_SUCH_RANGE and sink.version:
+        return not _has_all(sink, answer)
+    if answer.status == _PART and sink.version:
+        _check_range(sink, answer)
+    elif answer.status == _WHOLE:
+        _check_encoding(asked)
+        total = None if "transfer-encoding" in answer.headers else answer.number("content-length")
+        sink.begin(total, digests.promised(answer.headers), digests.strong_etag(answer.headers))
+    else:
+        raise exchange.refusal(answer)
+    attempt.total = sink.total
+    attempt.moved = sink.offset
+    return True
+
+
+def _check_range(sink: Sink, answer: Answer) -> None:
+    """The rest must begin where we stand, and be of the same file; else all is asked for next time."""
+    found = _RANGE.fullmatch(answer.headers.get("content-range", ""))
+    total = int(found[3]) if found and found[3] != "*" else sink.total
+    etag = digests.strong_etag(answer.headers)
+    same = found and found[1] == str(sink.offset) and total == sink.total and etag in ("", sink.version)
+    if not same:
+        sink.version = ""
+        raise Passing("it answers with another part of the file than was asked for")
+
+
+def _has_all(sink: Sink, answer: Answer) -> bool:
+    """A range that begins at the end does not exist; any other 416 means that the file changed."""
+    found = _RANGE.fullmatch(answer.headers.get("content-range", ""))
+    if found and found[3] == str(sink.offset):
+        return True
+    sink.version = ""
+    raise Passing("the file changed while it was fetched")
+
+
+def _check_encoding(asked: Exchange) -> None:
+    encoding = asked.answer.headers.get("content-encoding", "identity").lower()
+    if encoding not in ("identity", "") and not _COMPRESSED.search(asked.url.path):
+        raise Trouble(UNREACHABLE, f"it sends the file in {encoding}, though asked not to")
+
+
+def _receive(asked: Exchange, sink: Sink, attempt: Attempt) -> None:
+    attempt.streaming()
+    read, space, filled = asked.connection.readinto, sink.space, sink.filled
+    try:
+        while count := read(space()):
+            attempt.moved += count
+            filled(count)
+    except OSError as error:
+        asked.connection.reusable = False
+        raise exchange.trouble_of(error, attempt) from error

@@ -1,0 +1,288 @@
+"""The node's cache: files by their sha256, shared by all slots of the node.
+
+    objects/ab/cdef…   whole and checked; read-only; a shared lock is held by each who uses it
+    incoming/KEY       being fetched by the one who holds its exclusive lock
+    urls/KEY           what a URL without a checksum gave last: sha256 and ETag
+
+Locks are flock's: the kernel lets go of them when their holder dies, however it dies. A file that was
+changed after it was checked no longer has the time stamp SEAL and is thrown away; `jobwrap cache check`
+reads the content itself. Its owner could forge both, so a cache is used only if it is our own, or belongs
+to a user whom the site trusts, and nobody else can write to it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from jobwrap.transfer import checksum
+
+# The modification time of every object: in September 2001, and not of any file that was written to since.
+SEAL = 1_000_000_000
+_DIGEST = re.compile("[0-9a-f]{64}")
+_OPEN = os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class Held(NamedTuple):
+    """An object that cannot be evicted as long as `file`, a descriptor with a shared lock, is open."""
+
+    digest: str
+    path: str
+    file: int
+    size: int
+
+
+class Entry(NamedTuple):
+    """An object as `jobwrap cache list` shows it; `used` is seconds since the epoch."""
+
+    digest: str
+    path: str
+    size: int
+    used: float
+
+
+class Cache:
+    """One folder. `ours`: objects may be added and removed; otherwise they are only read."""
+
+    def __init__(self, folder: str, ours: bool, quota: int | None = None) -> None:
+        self.folder, self.ours = folder, ours
+        self._quota = quota
+        if ours:
+            for name in ("objects", "incoming", "urls"):
+                os.makedirs(os.path.join(folder, name), mode=0o755, exist_ok=True)
+
+    def path_of(self, digest: str) -> str:
+        return os.path.join(self.folder, "objects", digest[:2], digest[2:])
+
+    def find(self, digest: str) -> Held | None:
+        """The object with this sha256, held; None without one, or while another slot throws it away."""
+        path = self.path_of(digest)
+        try:
+            file = os.open(path, os.O_RDONLY | _OPEN)
+        except OSError:
+            return None
+        seen = os.fstat(file)
+        if not _lock(file, fcntl.LOCK_SH) or not _is_at(path, file) or not self._is_sealed(seen):
+            os.close(file)
+            if not self._is_sealed(seen):
+                self.remove(digest)
+            return None
+        self._touch(path)
+        return Held(digest, path, file, seen.st_size)
+
+    def _is_sealed(self, seen: os.stat_result) -> bool:
+        return stat.S_ISREG(seen.st_mode) and int(seen.st_mtime) == SEAL and not seen.st_mode & 0o222
+
+    def _touch(self, path: str) -> None:
+        """Note the use of an object; by hand, since file systems are mounted noatime."""
+        if self.ours:
+            os.utime(path, (time.time(), SEAL))
+
+    def claim(self, key: str) -> Claim | None:
+        """The right to fetch what `key` (a digest, or of_url()) names; None while another slot has it."""
+        path = os.path.join(self.folder, "incoming", key)
+        while True:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | _OPEN, 0o644)
+            if not _lock(file, fcntl.LOCK_EX):
+                os.close(file)
+                return None
+            if _is_at(path, file):
+                return Claim(self, path, file)
+            os.close(file)  # its holder was done with it in between
+
+    def arrived(self, key: str) -> int:
+        """Bytes that whoever fetches `key` has so far."""
+        try:
+            return os.stat(os.path.join(self.folder, "incoming", key)).st_size
+        except OSError:
+            return 0
+
+    def entries(self) -> list[Entry]:
+        """All objects, the least recently used first."""
+        found = []
+        for digest, path in self._objects():
+            try:
+                seen = os.lstat(path)
+            except OSError:
+                continue  # removed meanwhile
+            found.append(Entry(digest, path, seen.st_size, seen.st_atime))
+        return sorted(found, key=lambda one: one.used)
+
+    def _objects(self) -> Iterator[tuple[str, str]]:
+        top = os.path.join(self.folder, "objects")
+        for prefix in _listed(top):
+            for rest in _listed(os.path.join(top, prefix)):
+                if _DIGEST.fullmatch(prefix + rest):
+                    yield prefix + rest, os.path.join(top, prefix, rest)
+
+    def quota(self) -> int:
+        """Bytes that objects may take; half of the file system where the site says nothing."""
+        if self._quota is not None:
+            return self._quota
+        where = os.statvfs(self.folder)
+        return where.f_blocks * where.f_frsize // 2
+
+    def make_room(self, size: int) -> bool:
+        """Evict what was not used for longest and is not in use, until `size` more bytes fit."""
+        entries = self.entries()
+        where = os.statvfs(self.folder)
+        left = self.quota() - sum(one.size for one in entries)
+        left = min(left, where.f_bavail * where.f_frsize)
+        if size > self.quota():
+            return False
+        for one in entries:
+            if left >= size:
+                break
+            if self.remove(one.digest):
+                left += one.size
+        return left >= size
+
+    def remove(self, digest: str) -> bool:
+        """Throw an object away unless it is in use."""
+        path = self.path_of(digest)
+        try:
+            file = os.open(path, os.O_RDONLY | _OPEN)
+        except OSError:
+            return False
+        try:
+            if not self.ours or not _lock(file, fcntl.LOCK_EX) or not _is_at(path, file):
+                return False
+            os.unlink(path)
+            return True
+        finally:
+            os.close(file)
+
+    def is_right(self, digest: str) -> bool:
+        """Whether an object still has the content it was checked for; reads all of it."""
+        held = self.find(digest)
+        if held is None:
+            return False
+        try:
+            return checksum.of_file(held.path, "sha256") == digest
+        finally:
+            os.close(held.file)
+
+    def sweep(self) -> int:
+        """Remove what dead slots left half fetched; how many files that was."""
+        count = 0
+        folder = os.path.join(self.folder, "incoming")
+        for name in _listed(folder):
+            claim = self.claim(name)
+            if claim:
+                claim.drop()
+                count += 1
+        return count
+
+    def known(self, url: str) -> tuple[str, str] | None:
+        """(sha256, ETag) of what `url` gave last."""
+        try:
+            with open(os.path.join(self.folder, "urls", of_url(url)), encoding="ascii") as file:
+                digest, etag = file.read().splitlines()
+        except (OSError, ValueError):
+            return None
+        return (digest, etag) if _DIGEST.fullmatch(digest) else None
+
+    def note(self, url: str, digest: str, etag: str) -> None:
+        """Remember what `url` gave, for who asks its server whether that is still so."""
+        path = os.path.join(self.folder, "urls", of_url(url))
+        part = f"{path}.{os.getpid()}"
+        with open(part, "w", encoding="ascii") as file:
+            file.write(f"{digest}\n{etag}\n")
+        os.replace(part, path)
+
+
+class Claim:
+    """The exclusive right to one file of incoming/, which `file` is open for."""
+
+    def __init__(self, cache: Cache, path: str, file: int) -> None:
+        self._cache, self.path, self.file = cache, path, file
+
+    def keep(self, digest: str) -> Held:
+        """What was written has this sha256: make it an object, and hold it."""
+        os.fsync(self.file)
+        size = os.fstat(self.file).st_size
+        os.fchmod(self.file, 0o444)
+        os.utime(self.file, (time.time(), SEAL))
+        path = self._cache.path_of(digest)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.rename(self.path, path)
+        _sync_folder(os.path.dirname(path))
+        fcntl.flock(self.file, fcntl.LOCK_SH)
+        return Held(digest, path, self.file, size)
+
+    def drop(self) -> None:
+        """Leave it to others, and nothing of what has come."""
+        os.unlink(self.path)
+        os.close(self.file)
+
+
+def of_url(url: str) -> str:
+    """The key of a URL."""
+    return hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def open_caches(folder: str, quota: int | None, owners: tuple[int, ...]) -> list[Cache]:
+    """The caches to ask, in order; the last is the one to fill, if it is ours. [] where none can be trusted.
+
+    A folder of our own is the cache. In one that several users can write to, as /tmp is, each has his
+    own folder u<uid>; one that belongs to a trusted user is read.
+    """
+    found = []
+    uid = os.getuid()
+    if _is_private(folder, uid):
+        return [Cache(folder, ours=True, quota=quota)]
+    if any(_is_private(folder, owner) for owner in owners) and os.path.isdir(os.path.join(folder, "objects")):
+        found.append(Cache(folder, ours=False))
+    own = os.path.join(folder, f"u{uid}")
+    try:
+        os.mkdir(own, 0o700)
+    except OSError:
+        pass  # it is there, or we may not
+    if _is_private(own, uid):
+        found.append(Cache(own, ours=True, quota=quota))
+    return found
+
+
+def _is_private(folder: str, owner: int) -> bool:
+    try:
+        seen = os.lstat(folder)
+    except OSError:
+        return False
+    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == owner and not seen.st_mode & 0o022
+
+
+def _lock(file: int, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False  # held by another, or a file system without locks
+
+
+def _is_at(path: str, file: int) -> bool:
+    """Whether `path` still names the open file: what was locked may have been removed or renamed before."""
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(file))
+    except OSError:
+        return False
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _sync_folder(path: str) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

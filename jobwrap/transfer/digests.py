@@ -1,0 +1,43 @@
+"""What HTTP headers tell of a file's content: its digest (RFC 9530, RFC 3230) and its version (ETag)."""
+
+from __future__ import annotations
+
+import binascii
+import re
+
+from jobwrap.transfer import checksum
+
+# What we ask for, with preferences from 1 to 10 (RFC 9530, section 4).
+WANTED = "sha-256=10, sha-512=9, crc32c=5, adler=4, md5=3"
+_REPR = re.compile(r"([A-Za-z0-9-]+)=:([A-Za-z0-9+/=]*):")
+_NAMES = {"adler": "adler32", "sha": "sha1"}
+_AS_HEX = ("adler32", "crc32c")  # RFC 3230 leaves these in hex, and XRootD writes them so
+_STRONG = re.compile(r'"[^"]*"')
+
+
+def promised(headers: dict[str, str]) -> list[tuple[str, str]]:
+    """(algorithm, hex digest) of the whole file, as far as the algorithms are known here."""
+    found = [(name, _from_base64(value)) for name, value in _REPR.findall(headers.get("repr-digest", ""))]
+    for one in headers.get("digest", "").split(","):
+        name, equals, value = one.strip().partition("=")
+        if equals:
+            found.append((name, value if _name(name) in _AS_HEX else _from_base64(value)))
+    return [(_name(name), value) for name, value in found if value and _name(name) in checksum.ALGORITHMS]
+
+
+def strong_etag(headers: dict[str, str]) -> str:
+    """The ETag if it holds for each byte, which one that begins with W/ does not."""
+    etag = headers.get("etag", "")
+    return etag if _STRONG.fullmatch(etag) else ""
+
+
+def _name(said: str) -> str:
+    name = checksum.name_of(said)
+    return _NAMES.get(name, name)
+
+
+def _from_base64(value: str) -> str:
+    try:
+        return binascii.a2b_base64(value).hex()
+    except binascii.Error:
+        return ""

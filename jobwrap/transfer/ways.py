@@ -1,0 +1,186 @@
+"""The two ways by which a file comes to where it is wanted: straight there, or by way of the node's cache."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from jobwrap.transfer.attempt import Attempt
+from jobwrap.transfer.cache import Cache, Claim, Held, of_url
+from jobwrap.transfer.copying import copy
+from jobwrap.transfer.protocols import Protocol
+from jobwrap.transfer.room import Room
+from jobwrap.transfer.sink import Sink
+from jobwrap.transfer.trouble import NO_SPACE, SCRATCH, Busy, PastCache, Trouble, Unchanged
+
+if TYPE_CHECKING:
+    from jobwrap.transfer.fetch import Wanted
+
+
+class Brought(NamedTuple):
+    """A file that is there: its bytes, its digest, "hit" or "miss" of the cache, and where it lies."""
+
+    bytes: int
+    checksum: tuple[str, str] | None
+    cache: str
+    path: str
+
+
+class Straight:
+    """Past the cache: into a part beside its place."""
+
+    def __init__(self, wanted: Wanted, part: str, room: Room, fingerprint: bool) -> None:
+        self._wanted, self._part, self._room = wanted, part, room
+        self.sink = Sink(part, room, wanted.checksum, ("sha256",) if fingerprint else ())
+
+    def bring(self, protocol: Protocol, place: str, attempt: Attempt) -> Brought:
+        protocol.get(place, self.sink, attempt)
+        size, digests = self.sink.offset, self.sink.check()
+        if self._wanted.unpack:
+            _unpack(self._part, self._part + ".d", self._wanted.path, self._room)
+            self.sink.forget()
+        else:
+            self.sink.put(self._wanted.path)
+        return Brought(size, _of_record(self._wanted, digests), "", self._wanted.path)
+
+    def forget(self) -> None:
+        self.sink.forget()
+
+
+class ByCache:
+    """Into the cache, by one slot for all, and from there to its place.
+
+    A file with a sha256 is found by it; one without is asked for under its URL, and the server must say
+    that the copy is still right.
+    """
+
+    def __init__(self, wanted: Wanted, part: str, room: Room, caches: list[Cache], patience: float) -> None:
+        self._wanted, self._part, self._room = wanted, part, room
+        self._caches, self._patience = caches, patience
+        self._digest = wanted.checksum[1] if wanted.checksum else ""
+        self._claim: Claim | None = None
+        self._key = ""
+        self._seen = (0.0, -1)  # when another slot's file was last seen to grow, and how long it was
+        self.sink: Sink | None = None
+
+    def bring(self, protocol: Protocol, place: str, attempt: Attempt) -> Brought:
+        """As the straight way's; also Busy and PastCache."""
+        try:
+            return self._bring(protocol, place, attempt)
+        except Trouble as trouble:
+            if trouble.kind in (NO_SPACE, SCRATCH) and self._claim:
+                raise PastCache(trouble.why) from trouble
+            raise
+        except OSError as error:
+            raise PastCache(error.strerror) from error
+
+    def _bring(self, protocol: Protocol, place: str, attempt: Attempt) -> Brought:
+        held = self._find(self._digest)
+        if held:
+            return self._deliver(held, "hit")
+        sink = self._claimed(self._digest or of_url(place))
+        held = self._find(self._digest)  # it may have come between the look and the claim
+        known = None if self._digest else self._caches[-1].known(place)
+        if known and not sink.offset:
+            held = self._find(known[0])
+            attempt.etag = known[1] if held else ""
+        if held and not attempt.etag:
+            return self._deliver(held, "hit")
+        try:
+            protocol.get(place, sink, attempt)
+        except Unchanged:
+            assert held
+            return self._deliver(held, "hit")
+        return self._keep(place, sink)
+
+    def _find(self, digest: str) -> Held | None:
+        return next(filter(None, (cache.find(digest) for cache in self._caches)), None) if digest else None
+
+    def _claimed(self, key: str) -> Sink:
+        """The claim on `key` and the sink that writes to it; Busy while another slot has it."""
+        if self._claim and self._key != key:
+            self.forget()
+        if not self._claim:
+            cache = self._caches[-1]
+            self._claim, self._key = cache.claim(key), key
+            if not self._claim:
+                self._check_growth(cache.arrived(key))
+                raise Busy
+            part, file = self._claim.path, self._claim.file
+            self.sink = Sink(part, CacheRoom(cache), self._wanted.checksum, ("sha256",), file)
+        assert self.sink
+        return self.sink
+
+    def _check_growth(self, size: int) -> None:
+        now = time.monotonic()
+        if size != self._seen[1]:
+            self._seen = (now, size)
+        elif now - self._seen[0] > self._patience:
+            raise PastCache("the slot that fetches it stands still")
+
+    def _keep(self, place: str, sink: Sink) -> Brought:
+        assert self._claim
+        digest, version = sink.check()["sha256"], sink.version
+        held = self._claim.keep(digest)
+        self._claim = None
+        sink.forget()
+        if not self._digest and version:
+            self._caches[-1].note(place, digest, version)
+        return self._deliver(held, "miss")
+
+    def _deliver(self, held: Held, came_by: str) -> Brought:
+        """To its place; one that the caller binds stays where it is, and held."""
+        self.forget()
+        wanted, path = self._wanted, held.path
+        if not wanted.shared:
+            path = wanted.path
+            try:
+                if wanted.unpack:
+                    _unpack(held.path, self._part + ".d", path, self._room)
+                else:
+                    copy(held.file, self._part, path, held.size)
+            finally:
+                os.close(held.file)
+        return Brought(held.size, ("sha256", held.digest), came_by, path)
+
+    def forget(self) -> None:
+        if self.sink:
+            self.sink.forget()
+            self.sink = None
+        if self._claim:
+            self._claim.drop()
+            self._claim = None
+
+
+class CacheRoom:
+    """Room in the cache, made by eviction; PastCache where there cannot be enough."""
+
+    _STEP = 64 << 20  # of a file whose length is not known
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache, self._granted = cache, 0
+
+    def claim(self, where: int, size: int) -> None:
+        if size > self._granted:
+            grant = max(size, self._STEP)
+            if not self._cache.make_room(grant) and not self._cache.make_room(size):
+                raise PastCache("it does not fit")
+            self._granted = grant
+        self._granted -= size
+
+    def give_back(self, size: int) -> None:
+        pass  # what is not written is not missed
+
+
+def _of_record(wanted: Wanted, digests: dict[str, str]) -> tuple[str, str] | None:
+    if wanted.checksum:
+        return wanted.checksum[0], digests[wanted.checksum[0]]
+    return next(iter(sorted(digests.items(), key=lambda one: one[0] != "sha256")), None)
+
+
+def _unpack(archive: str, part: str, path: str, room: Room) -> None:
+    from jobwrap.transfer.archive import unpack
+
+    unpack(archive, part, room)
+    os.rename(part, path)
