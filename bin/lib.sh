@@ -51,7 +51,7 @@ find_python() {
 # that is taken from the source tree.
 need_venv() {
     local python key wanted
-    key=$(hash_of "$REPO/pyproject.toml")
+    key=$(cd "$REPO" && hash_of pyproject.toml) # of the content, not of where this checkout lies
     VENV=$CACHE/venv-$key
     [[ -e $VENV/complete ]] && return
     python=$(find_python) || {

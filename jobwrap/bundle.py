@@ -15,7 +15,7 @@ from _frozen_importlib import ModuleSpec
 # Not typing's own, which takes 10 ms to import.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
+    from types import ModuleType, TracebackType
     from typing import Any
 
 _KINDS = ("/__init__.py", ".py", ".abi3.so")
@@ -141,3 +141,11 @@ def install(path: str, column: int, files: dict[str, Any], groups: dict[str, byt
     # Started as `python3 FILE`, Python would look for each module of its own in the zip.
     sys.path[:] = [folder for folder in sys.path if folder != path]
     sys.meta_path.insert(0, Bundle(os.path.abspath(path), column, files, groups))
+    sys.excepthook = _show
+
+
+def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Python's own way looks for source lines in any file of the same name along sys.path."""
+    import traceback
+
+    traceback.print_exception(kind, error, trace)

@@ -14,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 REPO = Path(__file__).parents[2]
+STAND_INS = Path(__file__).with_name("stand_ins")
 # Package: which of its modules have bytecode, and which are left out because nothing here imports them.
 # Bytecode of a package costs 50 to 200 KB and saves each import of it 50 to 300 ms, so it is worth
 # having for what many jobs import; whoever imports another compiles it.
@@ -44,10 +45,9 @@ def third_party(wheels: Path) -> dict[str, dict[str, bytes]]:
                 wanted = package in PACKAGES and path.endswith((".py", ".abi3.so", ".pem"))
                 if wanted and not re.search(PACKAGES[package][1], path):
                     found[package][path] = archive.read(path)
-    found["certifi"] = {
-        "certifi/__init__.py": Path(__file__).with_name("certifi.py").read_bytes(),
-        "certifi/cacert.der": _der(found["certifi"]["certifi/cacert.pem"]),
-    }
+    found["certifi"] = {"certifi/cacert.der": _der(found["certifi"]["certifi/cacert.pem"])}
+    for stand_in in sorted(STAND_INS.glob("*.py")):
+        found.setdefault(stand_in.stem, {})[f"{stand_in.stem}/__init__.py"] = stand_in.read_bytes()
     return found
 
 

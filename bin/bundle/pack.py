@@ -71,7 +71,7 @@ def shipped_file(pythons: list[Python], own: Files, packages: dict[str, Files], 
     entries = {python.name: start(data, digests, codes) for python, (_, codes) in zip(pythons, compiled)}
     entries["source"] = start(data, digests, {BUNDLE: contents.bare(launch[BUNDLE])})
     entries.update({f"{name}.xz": stored for name, stored in groups.items()})
-    return lay_out(pythons, {**entries, "licences.xz": lzma.compress(licences, preset=9)})
+    return lay_out(pythons, {**entries, "licences.xz": lzma.compress(licences)})
 
 
 def group(files: Files, codes: list[Files]) -> bytes:
@@ -80,7 +80,7 @@ def group(files: Files, codes: list[Files]) -> bytes:
     for path, content in files.items():
         compiled = tuple(code[path] for code in codes if path in code)
         forms[path] = (contents.bare(content), *compiled) if path.endswith(".py") else content
-    return lzma.compress(plain(forms), preset=9 | lzma.PRESET_EXTREME)
+    return lzma.compress(plain(forms))
 
 
 def start(data: Files, digests: Files, modules: bytes | dict[str, str]) -> bytes:
