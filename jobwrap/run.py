@@ -19,6 +19,7 @@ from jobwrap.plan import Plan, as_record, for_people, look_around, make_plan
 from jobwrap.record import journal
 from jobwrap.record.exitrecord import ExitRecord, failure_of, without_secrets
 from jobwrap.record.journal import Journal
+from jobwrap.record.redact import secrets_of
 from jobwrap.signals import Signals
 from jobwrap.stage.inputs import Places, finish_fetching, probe_inputs, start_fetching
 from jobwrap.transfer.options import options_of
@@ -42,7 +43,8 @@ class Run:
     def __init__(self, asked: Asked, signals: Signals) -> None:
         self._asked, self._signals = asked, signals
         self._job: Job = asked.job
-        self._record = ExitRecord(self._job)
+        self._secrets = secrets_of(os.environ, self._job)
+        self._record = ExitRecord(self._job, self._secrets)
         self._journal = Journal(self._job.record or os.path.join(self._job.scratch, journal.NAME))
         self._control = Control(self._job.scratch)
         self._options = options_of(asked.settings, os.environ)
@@ -57,24 +59,22 @@ class Run:
         except Exception as error:  # the last net: a defect still ends in a record
             import traceback
 
-            traceback.print_exc()
+            say(self._secrets.clean(traceback.format_exc().strip()))
             ending = failed(JobwrapError("jobwrap.bug", problem=f"{type(error).__name__}: {error}"))
         self._signals.raising = False
         ending = with_infra_code(ending, self._job.infra_exit_code)
         self._record.finish(_end(ending))
-        self._journal.write(self._record.fields, sync=True)
-        self._journal.last_resort(self._record.fields)
+        self._journal.finish(self._record.fields)
         if self._journal.delivered:
             self._control.remove()
         if ending.error:
-            say(ending.error.sentence)
+            say(self._secrets.clean(ending.error.sentence))
         return ending.code
 
     def _phases(self) -> Ending:
         self._begin("survey")
         self._control.open()
-        self._journal.keep_earlier(dict(self._job.ids))
-        self._journal.folder = self._control.path
+        self._journal.open(self._control.path, dict(self._job.ids))
         self._journal.write(self._record.fields, sync=True)
         node = look_around(self._job, self._asked.settings, os.environ, self._asked.machine_ad)
         self._begin("plan")
@@ -102,8 +102,7 @@ class Run:
         self._record.begin(phase)
         if self._asked.call.get("verbose"):
             say(phase)
-        if self._journal.folder:
-            self._journal.write(self._record.fields, sync=sync)
+        self._journal.write(self._record.fields, sync=sync)
 
     def _start(self, plan: Plan) -> Container:
         self._places.make_mount_points(
@@ -155,12 +154,13 @@ def dry_run(asked: Asked) -> int:
         node = look_around(asked.job, asked.settings, os.environ, asked.machine_ad)
         _check_scratch(asked.job.scratch)
         plan = make_plan(asked.job, asked.settings, node, os.environ)
+        secrets = secrets_of(os.environ, asked.job)
         if asked.call.get("json"):
             import json
 
-            print(json.dumps(as_record(plan), indent=1))
+            print(json.dumps(secrets.cleaned(as_record(plan)), indent=1))
         else:
-            print("\n".join(for_people(plan)))
+            print(secrets.clean("\n".join(for_people(plan))))
         probe_inputs(plan.staging, options_of(asked.settings, os.environ))
     except JobwrapError as error:
         return _refuse(error)

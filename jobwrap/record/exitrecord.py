@@ -1,7 +1,7 @@
 """The exit record: one JSON object that says what happened; record/schema.json is its form.
 
 It grows as the job goes on: run.py hands each room's noun in, and this file alone knows how it is
-written down. Values of variables and secrets in URLs never are.
+written down. Values of variables never are, and all goes through redact.py.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from jobwrap import __version__
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Job
+from jobwrap.record.redact import Secrets
 
 SCHEMA = 1
 LOST, FINISHED = "lost", "finished"
@@ -21,17 +22,18 @@ LOST, FINISHED = "lost", "finished"
 class ExitRecord:
     """The record of one job; `fields` is what is written."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, secrets: Secrets) -> None:
+        self._secrets = secrets
         self._clock = time.monotonic()
         self._phase_began = self._clock
         self.fields: dict[str, Any] = {
             "schema": SCHEMA,
-            "jobwrap": {"version": __version__, "pid": os.getpid()},
+            "jobwrap": {"version": __version__, "pid": os.getpid(), "boot": boot()},
             "id": os.urandom(16).hex(),
             "state": LOST,
             "phase": "start",
             "started": utc(),
-            "job": _job(job),
+            "job": secrets.cleaned(_job(job)),
             "phases": [],
         }
 
@@ -45,19 +47,41 @@ class ExitRecord:
 
     def note(self, **fields: Any) -> None:
         """Adds what a room found; the names are those of the schema."""
-        self.fields.update(fields)
+        self.fields.update(self._secrets.cleaned(fields))
 
     def finish(self, end: dict[str, Any]) -> None:
         """The last word."""
         now = time.monotonic()
         self._end_phase(now)
-        self.fields.update(
-            state=FINISHED, phase=FINISHED, ended=utc(), seconds=round(now - self._clock, 4), end=end
-        )
+        self.fields["jobwrap"]["cost"] = _cost()
+        self.note(end={**end, "phase": self.fields["phase"]})
+        self.fields.update(state=FINISHED, phase=FINISHED, ended=utc(), seconds=round(now - self._clock, 4))
 
     def _end_phase(self, now: float) -> None:
         if self.fields["phases"]:
             self.fields["phases"][-1]["seconds"] = round(now - self._phase_began, 4)
+
+
+def boot() -> str:
+    """Which start of the machine this is, proc(5); "" where it does not tell."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _cost() -> dict[str, Any]:
+    """What jobwrap itself used until now: seconds of CPU, and bytes at its largest."""
+    times = os.times()
+    cost: dict[str, Any] = {"user_seconds": times.user, "system_seconds": times.system}
+    try:
+        with open("/proc/self/status") as file:
+            peak = next(line for line in file if line.startswith("VmHWM:"))
+        cost["peak_memory"] = int(peak.split()[1]) * 1024
+    except (OSError, StopIteration):
+        pass
+    return cost
 
 
 def utc(at: float | None = None) -> str:

@@ -6,26 +6,90 @@ rename, so that what is found there is whole at any moment. Nothing about it can
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 from collections.abc import Mapping
 from typing import Any
 
+from jobwrap.record.reserve import SIZE, Reserve
+
 NAME = "jobwrap-record.json"
+INSIDE = "record.json"  # its name in the control folder
 _MOST = 8 << 20  # bytes that an earlier record may have
 _RESTARTS = 10_000
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+# What a record can do without, if it must fit into the room that was reserved.
+_BULKY = ("transfers", "outputs", "container", "plan")
 
 
 class Journal:
-    """Where the record of one job is written: once `folder` is given also there, and to `target`."""
+    """Where the record of one job is written: to `target`, and once it is opened also to a folder.
+
+    delivered  whether the last write reached the target
+    """
 
     def __init__(self, target: str) -> None:
         self.target = target
-        self.folder = ""
         self.delivered = False
+        self._inside = ""
+        # What is written aside before it is renamed, by where it then goes.
+        self._aside: dict[str, _Aside] = {}
 
-    def keep_earlier(self, ids: Mapping[str, str]) -> None:
+    def open(self, folder: str, ids: Mapping[str, str]) -> None:
+        """Takes over the control folder, which is ours alone, and room on its disk and the target's."""
+        self._keep_earlier(ids)
+        self._inside = os.path.join(folder, INSIDE)
+        here = _Aside(self._inside)
+        place, name = os.path.split(self.target)
+        # In the control folder nobody sees what a SIGKILL leaves half written.
+        there = here if _device(place) == _device(folder) else _Aside(f"{place}/.{name}")
+        self._aside = {self._inside: here, self.target: there}
+
+    def write(self, record: dict[str, Any], *, sync: bool = False) -> None:
+        """Puts the record on disk; with sync it is there after a power loss, too."""
+        if self._inside:
+            text = _text(record)
+            self._replace(self._inside, text, sync=sync)
+            self.delivered = self._replace(self.target, text)
+
+    def finish(self, record: dict[str, Any]) -> None:
+        """The last word: to the target, else to the control folder and as one line to stderr."""
+        text = _text(record)
+        if not self._inside and os.path.lexists(self.target):
+            self.target = _beside(self.target, record["id"][:8])  # it is that of the job that has the folder
+        self.delivered = self._replace(self.target, text, sync=True, last=True)
+        if self.delivered:
+            _sync_folder(os.path.dirname(self.target))
+        else:
+            if self._inside:
+                self._replace(self._inside, text, sync=True, last=True)
+            try:
+                print(json.dumps(record), file=sys.stderr, flush=True)
+            except OSError:
+                pass  # nobody reads it
+        for each in self._aside.values():
+            each.reserve.remove()
+
+    def _replace(self, path: str, text: bytes, *, sync: bool = False, last: bool = False) -> bool:
+        aside = self._aside.get(path)
+        temporary = f"{aside.prefix if aside else path}.{os.getpid()}.new"
+        try:
+            _put(temporary, path, text, os.O_CREAT | os.O_TRUNC, sync=sync)
+            return True
+        except OSError as error:
+            _forget(temporary)
+            reserved = aside.reserve.take(last=last) if aside and error.errno in _FULL else ""
+        try:
+            if reserved:
+                _put(reserved, path, text if len(text) <= SIZE else _shortened(text), 0, sync=sync)
+            return bool(reserved)
+        except OSError:
+            _forget(reserved)
+            return False
+
+    def _keep_earlier(self, ids: Mapping[str, str]) -> None:
         """Moves the record of an earlier start of the same batch job aside, as NAME.1.json and so on.
 
         A batch system that restarts an evicted job brings that record back into its scratch folder.
@@ -35,42 +99,73 @@ class Journal:
                 earlier = json.loads(file.read(_MOST))
             if not ids or earlier["job"]["ids"].get("GlobalJobId") != ids.get("GlobalJobId"):
                 return
-            stem = self.target[: -len(".json")] if self.target.endswith(".json") else self.target
-            number = next(n for n in range(1, _RESTARTS) if not os.path.lexists(f"{stem}.{n}.json"))
-            os.rename(self.target, f"{stem}.{number}.json")
+            places = (_beside(self.target, str(number)) for number in range(1, _RESTARTS))
+            os.rename(self.target, next(place for place in places if not os.path.lexists(place)))
         except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration):
             pass  # there is none, or it is none of ours
 
-    def write(self, record: dict[str, Any], *, sync: bool = False) -> None:
-        """Puts the record on disk; with sync it is there after a power loss, too."""
-        text = (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
-        if self.folder:
-            _replace(os.path.join(self.folder, "record.json"), text, sync=sync)
-        self.delivered = _replace(self.target, text, sync=sync and not self.folder)
 
-    def last_resort(self, record: dict[str, Any]) -> None:
-        """One line on stderr, where the record could not be delivered."""
-        if not self.delivered:
-            print(json.dumps(record), file=sys.stderr)
+class _Aside:
+    """The files beside one place; `prefix` begins their names."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.reserve = Reserve(prefix)
 
 
-def _replace(path: str, text: bytes, *, sync: bool) -> bool:
-    temporary = f"{path}.{os.getpid()}.new"
+def _text(record: dict[str, Any]) -> bytes:
+    return (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+
+
+def _shortened(text: bytes) -> bytes:
+    record = json.loads(text)
+    return _text({name: value for name, value in record.items() if name not in _BULKY})
+
+
+def _beside(path: str, word: str) -> str:
+    stem = path[: -len(".json")] if path.endswith(".json") else path
+    return f"{stem}.{word}.json"
+
+
+def _put(temporary: str, path: str, text: bytes, flags: int, *, sync: bool) -> None:
+    """Writes the one file, the blocks that it has first, and makes it the other."""
+    file = os.open(temporary, flags | os.O_WRONLY | os.O_NOFOLLOW, 0o644)
     try:
-        file = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW, 0o644)
-        try:
-            left = memoryview(text)
-            while left:
-                left = left[os.write(file, left) :]
-            if sync:
-                os.fsync(file)
-        finally:
-            os.close(file)
-        os.rename(temporary, path)
+        left = memoryview(text)
+        while left:
+            left = left[os.write(file, left) :]
+        if not flags:
+            os.ftruncate(file, len(text))
+        if sync:
+            os.fsync(file)
+    finally:
+        os.close(file)
+    os.rename(temporary, path)
+
+
+def _sync_folder(folder: str) -> None:
+    """The rename, too, is on the disk only with its folder."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
-        try:
-            os.unlink(temporary)
-        except OSError:
-            pass
-        return False
-    return True
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass  # a file system that cannot
+    finally:
+        os.close(descriptor)
+
+
+def _forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+def _device(path: str) -> int:
+    try:
+        return os.stat(path).st_dev
+    except OSError:
+        return -1
