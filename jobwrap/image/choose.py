@@ -52,7 +52,7 @@ def choose(job: Job, node: Node, settings: Settings) -> Image:
     looker = Looker(job, node, settings, os.getcwd())
     if job.image not in ("", "default"):
         parse_reference(job.image, looker.folder)  # what makes no sense needs no look
-    fields = _ask(look.look, looker)
+    fields = ask_about(look.look, looker)
     rows, release, glibc = fields.pop("needs")
     return Image(**fields, needs=Needs(_needs(rows), release, glibc))
 
@@ -65,14 +65,15 @@ def check_program(image: Image, job: Job, node: Node, settings: Settings) -> Ima
     if image.program:
         return image
     looker = Looker(job, node, settings, os.getcwd())
-    found = _ask(look.look_at_program, looker, image.path, image.kind)
+    found = ask_about(look.look_at_program, looker, image.path, image.kind)
     rows = _needs(found["needs"])
     ignored = look.check(looker, image.asked, image.needs._replace(rows=rows))
     needs = image.needs._replace(rows=merged((*image.needs.rows, *rows)))
     return image._replace(needs=needs, program=found["program"], reasons=(*image.reasons, *ignored))
 
 
-def _ask(question: Callable[..., dict[str, Any]], looker: Looker, *args: str) -> dict[str, Any]:
+def ask_about(question: Callable[..., dict[str, Any]], looker: Looker, *args: str) -> dict[str, Any]:
+    """The answer to a question about images, asked in a probe; site.* where it never came."""
     footprint.lay()
     what = f"the image {looker.job.image}"
     try:

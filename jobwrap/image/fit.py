@@ -47,14 +47,18 @@ def failing(verdicts: Iterable[Verdict]) -> Verdict | None:
 
 def refusal(image: str, verdict: Verdict) -> JobwrapError:
     """The failure for a need that is not met."""
-    needs = f"{_WORDS[verdict.need.what].format(verdict.need.value)} ({verdict.need.source})"
-    return JobwrapError(_NAMES[verdict.need.what], image=image, needs=needs, has=verdict.has)
+    name = _NAMES[verdict.need.what]
+    return JobwrapError(name, image=image, needs=in_words(verdict.need), has=verdict.has)
 
 
 def words(verdict: Verdict) -> str:
-    """"it needs x86-64-v4 (the catalog) and this node has x86-64-v3 (without avx512f, ...)"."""
-    needs = f"{_WORDS[verdict.need.what].format(verdict.need.value)} ({verdict.need.source})"
-    return f"it needs {needs} and this node has {verdict.has}"
+    """"it needs x86-64-v4 (as the catalog says) and this node has x86-64-v3 (without avx512f, ...)"."""
+    return f"it needs {in_words(verdict.need)} and this node has {verdict.has}"
+
+
+def in_words(need: Need) -> str:
+    """"Linux 3.2.0 (the ABI tag of /lib/libc.so.6)"."""
+    return f"{_WORDS[need.what].format(need.value)} ({need.source})"
 
 
 _WORDS = {

@@ -20,7 +20,7 @@ from jobwrap.image.needs import Needs
 from jobwrap.image.program import PATH, Program, find_program
 from jobwrap.image.reference import NAME, REMOTE, Reference, parse_reference
 from jobwrap.image.scripts import read_variables
-from jobwrap.image.variants import explain, rank
+from jobwrap.image.variants import Ranking, explain, rank
 from jobwrap.image.view import View, cvmfs_at, view_of
 from jobwrap.job.spec import Job
 from jobwrap.node.survey import Node
@@ -70,27 +70,29 @@ def _look(looker: Looker) -> dict[str, Any]:
             raise JobwrapError("image.none")
         reasons.append(f"the job names no image, and {asked} is the default here")
     entry = catalog.entries.get(asked) if catalog and not job.exact else None
-    if catalog is None or entry is None:
-        return _found(looker, asked, Variant(asked), reasons)
+    if entry is None:
+        return find(looker, asked, Variant(asked), reasons)
     ranking = rank(entry, looker.node)
-    candidates = list(ranking.fitting)
-    if not candidates:
-        variant, unmet = ranking.rejected[0]
+    if not ranking.fitting:
+        variant, lacking = ranking.rejected[0]
         if not job.ignore_needs:
-            raise refusal(asked, unmet)
-        candidates.append(variant)
-    failed: JobwrapError | None = None
-    for variant in candidates:
-        why = explain(asked, variant, ranking)
+            raise refusal(asked, lacking)
+        return find(looker, asked, variant, [*reasons, *explain(asked, variant, ranking)])
+    return _first_that_is_there(looker, asked, ranking, reasons)
+
+
+def _first_that_is_there(looker: Looker, asked: str, ranking: Ranking, reasons: list[str]) -> dict[str, Any]:
+    failed: list[JobwrapError] = []
+    for place, variant in enumerate(ranking.fitting):
+        left = ranking._replace(fitting=ranking.fitting[place:])
         try:
-            return _found(looker, asked, variant, [*reasons, *why])
+            return find(looker, asked, variant, [*reasons, *explain(asked, variant, left)])
         except JobwrapError as error:
             if not error.failure.name.startswith("image."):
                 raise
-            failed = failed or error
+            failed.append(error)
             reasons.append(f"{variant.reference} was not taken: {error.sentence}")
-    assert failed is not None
-    raise failed
+    raise failed[0]
 
 
 def _catalog(looker: Looker) -> Catalog | None:
@@ -98,6 +100,11 @@ def _catalog(looker: Looker) -> Catalog | None:
     reference = parse_reference(looker.job.image or "default", looker.folder)
     if reference.kind != NAME or reference.host or "://" in reference.text:
         return None
+    return read_catalog(looker)
+
+
+def read_catalog(looker: Looker) -> Catalog:
+    """The site's catalog, else the built-in one; site.settings where it cannot be used."""
     path = looker.settings.catalog
     try:
         return load_catalog(looker.view.on_node(path) if path else "")
@@ -107,7 +114,7 @@ def _catalog(looker: Looker) -> Catalog | None:
         raise JobwrapError("site.settings", path=path or "containers/catalog.toml", problem=error) from error
 
 
-def _found(looker: Looker, asked: str, variant: Variant, reasons: list[str]) -> dict[str, Any]:
+def find(looker: Looker, asked: str, variant: Variant, reasons: list[str]) -> dict[str, Any]:
     """The fields of an Image for one candidate."""
     reference = parse_reference(variant.reference, looker.folder)
     seen = _seen(looker, reference)

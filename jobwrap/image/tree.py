@@ -155,7 +155,7 @@ def _nearest(reference: Reference, trees: tuple[str, ...], view: View) -> str:
         near_spaces = [space] if space in spaces else difflib.get_close_matches(space, spaces, n=2)
         there += [f"{near}/{each}" for near in near_spaces for each in _list(view.on_node(f"{tree}/{near}"))]
     wanted = f"{space}/{name}"
-    near = difflib.get_close_matches(wanted, there, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(wanted, there, n=3, cutoff=0.7)
     same_name = [each for each in there if each.partition(":")[0] == wanted.partition(":")[0]]
     near = list(dict.fromkeys([*near, *same_name]))[:3]
     return f" (the nearest: {', '.join(near)})" if near else ""

@@ -22,16 +22,20 @@ def rank(entry: Entry, node: Node) -> Ranking:
     fitting: list[Variant] = []
     rejected: list[tuple[Variant, Verdict]] = []
     for variant in sorted(entry.variants, key=_merit, reverse=True):
-        verdicts = judge(variant.needs, node)
-        # An image may be said to want a GPU and run without; a variant for one is there for nothing else.
-        unmet = failing(verdicts) or next(
-            (each for each in verdicts if each.need.what == GPU and not each.fits), None
-        )
-        if unmet:
-            rejected.insert(0, (variant, unmet))
+        lacking = unmet(variant, node)
+        if lacking:
+            rejected.insert(0, (variant, lacking))
         else:
             fitting.append(variant)
     return Ranking(tuple(fitting), tuple(rejected))
+
+
+def unmet(variant: Variant, node: Node) -> Verdict | None:
+    """The first need of a variant, as the catalog has it, that the node does not meet."""
+    verdicts = judge(variant.needs, node)
+    # An image may be said to want a GPU and run without; a variant for one is there for nothing else.
+    no_gpu = (verdict for verdict in verdicts if verdict.need.what == GPU and not verdict.fits)
+    return failing(verdicts) or next(no_gpu, None)
 
 
 def explain(name: str, taken: Variant, ranking: Ranking) -> tuple[str, ...]:
