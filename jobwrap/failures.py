@@ -90,6 +90,8 @@ _ROWS = (
     ("output.refused", USER, 77, NEVER, LEAVE, "the output {name} was not delivered: {problem}; write a plain file or folder inside the scratch folder"),
     ("output.undelivered", DATA, 74, LATER, HOLD, "the output {name} could not be delivered to {url}: {problem}; check the destination and try again"),
     ("limit.time", USER, None, ELSEWHERE, HOLD, "the task ran longer than the {seconds:g} s it was given; ask for more with --time"),
+    ("limit.memory", USER, None, ELSEWHERE, HOLD, "the task used {used} of memory and was granted {granted}; ask for more with --memory"),
+    ("limit.disk", USER, None, ELSEWHERE, HOLD, "the task had {used} in its scratch folder and was granted {granted}; ask for more with --disk"),
     ("batch.terminated", BATCH, None, HERE, LEAVE, "the batch system ended the job ({signal_name}): it was evicted, held or removed; nothing to do if it is requeued"),
     ("jobwrap.bug", JOBWRAP, 70, ELSEWHERE, HOLD, "jobwrap failed by a defect of its own ({problem}); please report it with the record"),
 )  # fmt: skip  # one line a row reads as a table

@@ -38,6 +38,9 @@ class Settings(NamedTuple):
     here          whether a job may run without a container
     time          the longest wall time in seconds, None for any
     network       "host", or "none": no task gets a network
+    over_memory   what is done with a task that uses more than it was granted: "warn", or "kill"; most
+                  batch systems act themselves
+    over_disk     the same for what lies in its scratch folder
     """
 
     path: str = ""
@@ -56,6 +59,8 @@ class Settings(NamedTuple):
     here: bool = True
     time: float | None = None
     network: str = "host"
+    over_memory: str = "warn"
+    over_disk: str = "warn"
 
 
 _KEYS: dict[str, dict[str, Any]] = {
@@ -75,6 +80,8 @@ _KEYS: dict[str, dict[str, Any]] = {
         "here": words.flag,
         "time": words.duration,
         "network": words.one_of("host", "none"),
+        "over_memory": words.one_of("warn", "kill"),
+        "over_disk": words.one_of("warn", "kill"),
     },
 }
 
