@@ -130,7 +130,7 @@ def find(looker: Looker, asked: str, variant: Variant, reasons: list[str]) -> di
     if program and program.elf:
         rows = (*needs.rows, *reading.needs_of_program(program.path, program.elf))
         needs = needs._replace(rows=reading.merged(rows))
-    reasons = [*reasons, *check(looker, variant.reference, needs)]
+    reasons = [*reasons, *check(looker, variant.reference, needs), *_driver(looker, variant.reference, needs)]
     return {
         "asked": asked,
         "path": path,
@@ -194,6 +194,20 @@ def _program(looker: Looker, path: str, kind: str) -> Program | None:
     files = Files(view)
     search = dict(job.env).get("PATH") or (read_variables(files).get("PATH") if kind == SANDBOX else "")
     return find_program(job.command[0], f"{search}:{PATH}", job.target, files) if job.command else None
+
+
+def _driver(looker: Looker, image: str, needs: Needs) -> list[str]:
+    """What of the GPU's driver does not work with the image's glibc; JobwrapError if no task could use it."""
+    gpus = looker.node.gpus
+    if not gpus.granted or gpus.vendor != "nvidia" or not needs.glibc:
+        return []
+    from jobwrap.image import nvidia
+
+    found = nvidia.clashes(nvidia.host_libraries(), needs.glibc)
+    fatal = [clash for clash in found if clash.fatal]
+    if fatal and not looker.job.ignore_needs:
+        raise nvidia.refusal(image, needs.glibc, fatal)
+    return [f"no program can load {each.library}: {nvidia.words(each, needs.glibc)}" for each in found]
 
 
 def check(looker: Looker, image: str, needs: Needs) -> list[str]:

@@ -67,6 +67,11 @@ def clashes(libraries: Iterable[str], glibc: str, root: str = "/") -> tuple[Clas
     return tuple(found.values())
 
 
+def words(clash: Clash, glibc: str) -> str:
+    """"it needs glibc 2.34 and the image has 2.28"."""
+    return f"it needs glibc {clash.needs} and the image has {glibc}"
+
+
 def refusal(image: str, glibc: str, found: Iterable[Clash]) -> JobwrapError:
     """The failure for an image whose glibc is too old for this node's driver."""
     worst = max(found, key=lambda clash: version_key(clash.needs))

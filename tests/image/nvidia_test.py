@@ -2,8 +2,13 @@
 
 import pytest
 
+from jobwrap.failures import JobwrapError
+from jobwrap.image import nvidia
+from jobwrap.image.choose import choose
 from jobwrap.image.nvidia import clashes, host_libraries, refusal
-from tests.image.making import make_elf
+from jobwrap.job.spec import Job
+from jobwrap.settings import Settings
+from tests.image.making import Tree, machine, make_elf
 
 FOLDER = "usr/lib/x86_64-linux-gnu"
 
@@ -54,3 +59,24 @@ def test_the_refusal_names_the_library_the_versions_and_the_image(host):
     error = refusal("htc/old:6", "2.17", clashes(host_libraries(str(host)), "2.17", str(host)))
     assert error.failure.name == "image.driver_clash"
     assert f"(/{FOLDER}/libGLX.so.0) needs glibc 2.34 and the image htc/old:6 has 2.17" in error.sentence
+
+
+@pytest.mark.parametrize(
+    ("glibc", "granted", "said"),
+    [("2.17", (), 0), ("2.17", ("0",), None), ("2.28", ("0",), 1), ("2.36", ("0",), 0)],
+)
+def test_a_job_is_refused_only_where_no_program_could_use_its_gpu(host, monkeypatch, glibc, granted, said):
+    libraries = [f"{host}{path}" for path in host_libraries(str(host))]
+    monkeypatch.setattr(nvidia, "host_libraries", lambda: libraries)  # seen by the probe, which is a fork
+    tree = Tree(host / "cvmfs")
+    tree.add("htc/x:1", glibc=glibc)
+    node = machine("haswell", tree.cvmfs)
+    node = node._replace(gpus=node.gpus._replace(vendor="nvidia", granted=granted))
+    job = Job(("sh",), image="htc/x:1")
+    if said is None:
+        with pytest.raises(JobwrapError, match="libcuda") as raised:
+            choose(job, node, Settings(deadline=20))
+        assert raised.value.failure.name == "image.driver_clash"
+        said, job = 3, job._replace(ignore_needs=True)
+    reasons = choose(job, node, Settings(deadline=20)).reasons
+    assert sum("it needs glibc" in reason for reason in reasons) == said
