@@ -67,9 +67,11 @@ def _of_record(record: dict[str, Any]) -> str:
     end = record["end"]
     if end["failure"] is None:
         return "all went well"
-    lines = [f"{end['failure']} (exit code {end['code']}, {end['of']}'s own)", f"  {end['sentence']}"]
+    code = "which nobody saw" if end["code"] is None else f"{end['code']}, {end['of']}'s own"
+    lines = [f"{end['failure']} (exit code {code})", f"  {end['sentence']}"]
     lines += [f"  because     {evidence}" for evidence in end["evidence"]]
-    return "\n".join([*lines, f"  who acts    {_WHO[end['who']]}", f"  try again   {_ADVICE[end['advice']]}"])
+    lines += [f"  who acts    {_WHO[end['who']]}", f"  try again   {_ADVICE[end['advice']]}"]
+    return "\n".join([*lines, f"  HTCondor    should {_ACTION[end['action']]}"])
 
 
 def markdown() -> str:

@@ -113,6 +113,16 @@ class _Aside:
         self.reserve = Reserve(prefix)
 
 
+def put(path: str, record: dict[str, Any]) -> None:
+    """One record into its place, at once and for good; OSError where that cannot be."""
+    temporary = f"{path}.{os.getpid()}.new"
+    try:
+        _put(temporary, path, _text(record), os.O_CREAT | os.O_TRUNC, sync=True)
+    except OSError:
+        _forget(temporary)
+        raise
+
+
 def _text(record: dict[str, Any]) -> bytes:
     return (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
 

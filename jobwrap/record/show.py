@@ -1,0 +1,95 @@
+"""A record for a person: how it ended first, then what it rested on."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+_RED, _GREEN, _YELLOW, _BOLD = "31", "32", "33", "1"
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_STEP = 1024
+
+
+def lines(record: dict[str, Any], *, colour: bool = False) -> list[str]:
+    """The record as lines of text, on a terminal with colours; what is missing in it is left out."""
+
+    def painted(text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if colour else text
+
+    told = [painted(*_verdict(record))]
+    told += [f"  {line}" for line in _end(record.get("end") or {})]
+    for head, line in (*_asked(record), *_where(record), *_went(record)):
+        told.append(f"{painted(f'{head:<10}', _BOLD)}{line}")
+    return told
+
+
+def size(count: float) -> str:
+    """Bytes as people write them."""
+    for unit in _UNITS:
+        if count < _STEP or unit == _UNITS[-1]:
+            break
+        count /= _STEP
+    return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+
+
+def _verdict(record: dict[str, Any]) -> tuple[str, str]:
+    if record["state"] != "finished":
+        return f"lost in the phase {record['phase']}: jobwrap ended without its last word", _YELLOW
+    end = record["end"]
+    if end["failure"] is None:
+        return "all went well", _GREEN
+    if end["code"] is None:
+        return f"{end['failure']}, with an exit code that nobody saw", _RED
+    whose = "the task's own" if end["of"] == "task" else "jobwrap's"
+    return f"{end['failure']}, exit code {end['code']} ({whose})", _RED
+
+
+def _end(end: dict[str, Any]) -> Iterator[str]:
+    if end.get("failure"):
+        yield end["sentence"]
+        yield from (f"evidence: {each}" for each in end["evidence"])
+        yield f"who acts: {end['who']}; try again: {end['advice']}"
+
+
+def _asked(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    job = record["job"]
+    ids = ", ".join(f"{name} {value}" for name, value in job["ids"].items())
+    yield "job", ids or f"started by hand, {record['id'][:8]}"
+    yield "command", shlex.join(job["command"])
+    yield (
+        "started",
+        f"{record['started']}" + (f", took {record['seconds']:.2f} s" if "seconds" in record else ""),
+    )
+    yield "scratch", job["scratch"]
+
+
+def _where(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    node = record.get("node")
+    if node:
+        cpu = ", ".join(filter(None, (node["machine"], node["cpu"]["level"], node["cpu"].get("model"))))
+        yield "node", f"{node['hostname']}: {cpu}"
+        if node["gpus"].get("granted"):
+            yield "gpus", ", ".join(node["gpus"]["granted"])
+    image = record.get("image")
+    if image:
+        yield "image", f"{image['asked']}, {image['kind']} {image['path']}"
+    for dropped in (record.get("container") or {}).get("dropped", ()):
+        yield "dropped", f"{dropped['source']}: {dropped['why']}"
+
+
+def _went(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    phases = [f"{each['name']} {each['seconds']:.2f} s" for each in record["phases"] if "seconds" in each]
+    if phases:
+        yield "phases", ", ".join(phases)
+    for each in record.get("transfers", ()):
+        yield (
+            "input",
+            f"{each['name']}: {size(each['bytes'])} in {each['seconds']:.2f} s from {each['source']}",
+        )
+    usage = record.get("usage")
+    if usage and usage["source"]:
+        cpu = usage.get("user_seconds", 0) + usage.get("system_seconds", 0)
+        yield "usage", f"{cpu:.2f} s of CPU, {size(usage.get('peak_memory', 0))} at most ({usage['source']})"
+    for each in record.get("outputs", ()):
+        yield "output", f"{each['name']}: {size(each['bytes'])} to {each['url'] or 'the scratch folder'}"
