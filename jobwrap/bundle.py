@@ -57,7 +57,7 @@ class Bundle:
         inside = self._inside(module.__file__ or "")
         code = self._files[inside]
         if isinstance(code, str):
-            code = compile(code, inside, "exec", dont_inherit=True)
+            code = compile(code, f"<jobwrap>/{inside}", "exec", dont_inherit=True)
         exec(code, module.__dict__)
         self._files.pop(inside, None)  # memory that is not needed while the task runs
 

@@ -25,7 +25,50 @@ class _Bare(ast.NodeTransformer):
 
 
 def bytecode(path, source):
-    return compile(_Bare().visit(ast.parse(source)), path, "exec", dont_inherit=True, optimize=2)
+    # Not a path that might exist: a traceback would show the lines of that file.
+    name = f"<jobwrap>/{path}"
+    code = compile(_Bare().visit(ast.parse(source)), name, "exec", dont_inherit=True, optimize=2)
+    return _with_short_lines(code) if sys.version_info >= (3, 11) else code
+
+
+def _with_short_lines(code):
+    """The same line numbers, told once for each line and not for each instruction.
+
+    The format is in CPython's InternalDocs/code_objects.md: a byte with bit 7 set, a kind and a length
+    in code units less one; kind 13 is followed by the change of the line, 15 is for code of no line.
+    """
+    table, last = bytearray(), code.co_firstlineno
+    for start, end, line in _merged(code):
+        for units in range((end - start) // 2, 0, -8):
+            table.append(0x80 | (15 if line is None else 13) << 3 | min(units, 8) - 1)
+            if line is not None:
+                table += _signed(line - last)
+                last = line
+    consts = tuple(
+        _with_short_lines(const) if isinstance(const, type(code)) else const for const in code.co_consts
+    )
+    short = code.replace(co_linetable=bytes(table), co_consts=consts)
+    assert _merged(short) == _merged(code)
+    return short
+
+
+def _merged(code):
+    merged = []
+    for start, end, line in code.co_lines():
+        first = merged.pop()[0] if merged and merged[-1][2] == line else start
+        merged.append((first, end, line))
+    return merged
+
+
+def _signed(number):
+    """The format's signed number: six bits a byte, low ones first, the sign in the lowest."""
+    number = -number << 1 | 1 if number < 0 else number << 1
+    out = bytearray()
+    while number >> 6:
+        out.append(number & 63 | 64)
+        number >>= 6
+    out.append(number)
+    return out
 
 
 apart, together = marshal.load(sys.stdin.buffer)
