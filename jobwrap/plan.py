@@ -66,7 +66,10 @@ def make_plan(job: Job, settings: Settings, node: Node, environ: Mapping[str, st
             Mount(each.source, f"{job.target}/{each.name}") for each in staging.bound if not each.in_place
         ]
         mounts, dropped = plan_mounts(job, settings, node.cvmfs, inputs)
-        runtime = container_command(node.runtime.name, _instance(job, settings, node, image, mounts))
+        instance = _instance(job, settings, node, image, mounts)
+        runtime, unfit = container_command(node.runtime.name, instance)
+        mounts = tuple(mount for mount in mounts if mount.source not in {each.source for each in unfit})
+        dropped += unfit
     return Plan(
         job=job,
         node=node,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobwrap.launch.instance import Instance
-from jobwrap.launch.mounts import Mount
+from jobwrap.launch.mounts import Dropped, Mount
 
 # Never --no-init or --compat: with them a task killed by a signal ends as exit 0.
 _ISOLATION = ("--contain", "--pid", "--ipc", "--cleanenv", "--no-home")
@@ -17,9 +17,9 @@ _NETWORK = {"host": (), "none": ("--net", "--network", "none")}
 _GPUS = {"": (), "nvidia": ("--nv",), "amd": ("--rocm",)}
 
 
-def command(instance: Instance) -> tuple[str, ...]:
-    """The words that start the container; those of the task follow them."""
-    return (
+def command(instance: Instance) -> tuple[tuple[str, ...], tuple[Dropped, ...]]:
+    """The words that start the container; those of the task follow them. No mount is dropped."""
+    words = (
         instance.runtime,
         "--quiet",
         "exec",
@@ -31,6 +31,7 @@ def command(instance: Instance) -> tuple[str, ...]:
         *_mounts(instance.mounts),
         instance.image,
     )
+    return words, ()
 
 
 def _mounts(mounts: Sequence[Mount]) -> tuple[str, ...]:

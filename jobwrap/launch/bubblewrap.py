@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from jobwrap.failures import JobwrapError
 from jobwrap.launch.instance import Instance
+from jobwrap.launch.mounts import Dropped, Mount
 from jobwrap.node.probe import ask
 
 # bubblewrap's own, in place of the image's.
@@ -19,40 +20,46 @@ _OWN = {"proc", "dev", "sys", "tmp"}
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of an image that sets none
 # The image's own environment, as Apptainer reads it; the gate's words follow.
 _SOURCE = 'for script in /.singularity.d/env/*.sh; do [ ! -f "$script" ] || . "$script"; done; exec "$@"'
+_RESOLVER = ("--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf")  # as Apptainer binds it
 _NETWORK = {"host": (), "none": ("--unshare-net",)}
 
 
-def command(instance: Instance) -> tuple[str, ...]:
-    """The words that start the container; JobwrapError image.unsupported for what bubblewrap cannot run."""
+def command(instance: Instance) -> tuple[tuple[str, ...], tuple[Dropped, ...]]:
+    """The words that start the container, and the mounts that it has no place for.
+
+    JobwrapError image.unsupported or job.usage for what bubblewrap cannot do.
+    """
     if instance.kind != "sandbox":
         problem = "bubblewrap runs extracted images only"
         raise JobwrapError("image.unsupported", image=instance.image, problem=problem)
     if instance.gpus:
         raise JobwrapError("job.usage", problem="--runtime bwrap cannot give a task its GPUs; leave it out")
     entries: dict[str, str] = ask(_entries, instance.image, deadline=instance.deadline, what=instance.image)
-    return (
+    mounts, dropped = _fit(instance, entries)
+    words = (
         instance.runtime,
         *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-cgroup-try"),
         *_NETWORK[instance.network],
         *("--die-with-parent", "--new-session", "--clearenv", "--setenv", "PATH", _PATH),
         *("--perms", "0755", "--tmpfs", "/"),
-        *_root(instance, entries),
+        *_root(instance, entries, {mount.target for mount in mounts}),
         *("--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"),
-        *_mounts(instance),
+        *(word for mount in mounts for word in _bind(mount)),
+        *(_RESOLVER if os.path.isfile(f"{instance.image}/etc/resolv.conf") else ()),
         *("--remount-ro", "/", "--chdir", instance.target, "--"),
         *(("/bin/sh", "-c", _SOURCE, "sh") if _SHELL in entries else ()),
     )
+    return words, dropped
 
 
-def _root(instance: Instance, entries: dict[str, str]) -> Iterator[str]:
-    """Each top-level entry of the image, in place."""
-    covered = {mount.target.split("/")[1] for mount in instance.mounts if mount.target.count("/") == 1}
+def _root(instance: Instance, entries: dict[str, str], covered: set[str]) -> Iterator[str]:
+    """Each top-level entry of the image in place, save those that a mount covers."""
     for name, link in sorted(entries.items()):
         if name == _SHELL:
             continue
         if link:
             yield from ("--symlink", link, f"/{name}")
-        elif name not in _OWN | covered:
+        elif name not in _OWN and f"/{name}" not in covered:
             yield from ("--ro-bind", f"{instance.image}/{name}", f"/{name}")
 
 
@@ -66,14 +73,24 @@ def _entries(image: str) -> dict[str, str]:
     return found
 
 
-def _mounts(instance: Instance) -> Iterator[str]:
-    if os.path.lexists(f"{instance.image}/etc/resolv.conf"):
-        yield from ("--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf")
+def _fit(instance: Instance, entries: dict[str, str]) -> tuple[list[Mount], tuple[Dropped, ...]]:
+    """The mounts that have a place: not in a folder of the image that lacks it, nor on a link in there."""
+    mounts, dropped = [], []
     for mount in instance.mounts:
-        if _in_the_image(mount.target) and not os.path.lexists(instance.image + mount.target):
-            continue  # there is nothing to put it on in a folder of the image
-        yield from ("--bind" if mount.writable else "--ro-bind", mount.source, mount.target)
+        top, place = mount.target.split("/")[1], instance.image + mount.target
+        if mount.target.count("/") == 1 or top not in entries or top in _OWN or _is_place(place):
+            mounts.append(mount)
+        elif mount.target.startswith("/etc/"):
+            dropped.append(Dropped(mount.source, f"the image has no plain file {mount.target} for it"))
+        else:
+            problem = f"--runtime bwrap can mount nothing at {mount.target}, which the image does not have"
+            raise JobwrapError("job.usage", problem=problem)
+    return mounts, tuple(dropped)
 
 
-def _in_the_image(target: str) -> bool:
-    return target.startswith("/etc/")
+def _is_place(path: str) -> bool:
+    return os.path.exists(path) and not os.path.islink(path)
+
+
+def _bind(mount: Mount) -> tuple[str, str, str]:
+    return ("--bind" if mount.writable else "--ro-bind", mount.source, mount.target)

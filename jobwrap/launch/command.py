@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jobwrap.launch import apptainer, bubblewrap
 from jobwrap.launch.instance import Instance
+from jobwrap.launch.mounts import Dropped
 
 _RUNTIMES = {
     "apptainer": apptainer.command,
@@ -12,6 +13,9 @@ _RUNTIMES = {
 }
 
 
-def container_command(name: str, instance: Instance) -> tuple[str, ...]:
-    """The words that start the container with the runtime of this name; the task's follow them."""
+def container_command(name: str, instance: Instance) -> tuple[tuple[str, ...], tuple[Dropped, ...]]:
+    """The words that start the container with the runtime of this name, and the mounts that it cannot make.
+
+    The task's words follow them. JobwrapError for what this runtime cannot do.
+    """
     return _RUNTIMES[name](instance)
