@@ -20,14 +20,17 @@ _LENGTH = struct.Struct("@I")
 
 
 class Child:
-    """A forked process that runs main(link, *args) and nothing after it."""
+    """A forked process that runs main(link, *args) and nothing after it.
 
-    def __init__(self, main: Callable[..., None], *args: object) -> None:
+    It has none of our descriptors but those in `keep`, by the same numbers.
+    """
+
+    def __init__(self, main: Callable[..., None], *args: object, keep: tuple[int, ...] = ()) -> None:
         self._messages, give = os.pipe()
         alive, self._life = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            _live(main, args, give, alive)
+            _live(main, args, keep, Link(give, alive))
         os.close(give)
         os.close(alive)
         self._got = b""
@@ -81,6 +84,7 @@ class Link:
 
     def __init__(self, give: int, alive: int) -> None:
         self._give, self.alive = give, alive
+        self.descriptors = (give, alive)
 
     def send(self, message: object) -> None:
         """Whole messages only: call it from one thread at a time."""
@@ -90,7 +94,7 @@ class Link:
             view = view[os.write(self._give, view) :]
 
 
-def _live(main: Callable[..., None], args: tuple[object, ...], give: int, alive: int) -> None:
+def _live(main: Callable[..., None], args: tuple[object, ...], keep: tuple[int, ...], link: Link) -> None:
     """The child's whole life; it never returns."""
     try:
         os.setpgid(0, 0)
@@ -98,15 +102,19 @@ def _live(main: Callable[..., None], args: tuple[object, ...], give: int, alive:
         for one in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
             signal.signal(one, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        # Two free numbers above the standard three, by way of numbers that are surely neither of these.
-        give, alive = os.dup(give), os.dup(alive)
         null = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):
+        for standard in {0, 1, 2} - {*keep, *link.descriptors}:
             os.dup2(null, standard)
-        keep = sorted((give, alive))
-        highest = max(map(int, os.listdir("/proc/self/fd")))
-        for low, high in ((3, keep[0]), (keep[0] + 1, keep[1]), (keep[1] + 1, highest + 1)):
-            os.closerange(low, high)
-        main(Link(give, alive), *args)
+        _close_but({0, 1, 2, *keep, *link.descriptors})
+        main(link, *args)
     finally:
         os._exit(0)
+
+
+def _close_but(kept: set[int]) -> None:
+    for descriptor in sorted(map(int, os.listdir("/proc/self/fd"))):
+        if descriptor not in kept:
+            try:
+                os.close(descriptor)
+            except OSError:
+                pass  # that of the listing itself

@@ -6,25 +6,22 @@ import errno
 import fcntl
 import os
 
-from jobwrap.transfer.sink import trouble_here
-
 _FICLONE = 0x40049409  # linux/fs.h: share the blocks, where the file system can
 _MOST = 1 << 30
 _NOT_HERE = (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EBADF)
 
 
-def copy(source: int, part: str, path: str, size: int) -> None:
+def copy(source: int, part: str, path: str, size: int, sync: bool = False) -> None:
     """Make `path` a file of its own with the first `size` bytes of `source`, by way of `part`."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    target = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        target = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            _fill(source, target, size)
-        finally:
-            os.close(target)
-        os.rename(part, path)
-    except OSError as error:
-        raise trouble_here(error) from error
+        _fill(source, target, size)
+        if sync:
+            os.fsync(target)
+    finally:
+        os.close(target)
+    os.rename(part, path)
 
 
 def _fill(source: int, target: int, size: int) -> None:

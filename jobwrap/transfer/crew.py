@@ -12,21 +12,12 @@ import threading
 import time
 from collections.abc import Sequence
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
 
-from jobwrap.transfer import verdict
 from jobwrap.transfer.apart import Link
 from jobwrap.transfer.attempt import Attempt
-from jobwrap.transfer.cache import open_caches
 from jobwrap.transfer.errand import Errand
 from jobwrap.transfer.options import Options
-from jobwrap.transfer.room import Room
 from jobwrap.transfer.trouble import NO_SPACE, SCRATCH, Busy, Passing, Trouble
-from jobwrap.transfer.url import redact
-from jobwrap.transfer.ways import Brought
-
-if TYPE_CHECKING:
-    from jobwrap.transfer.fetch import Wanted
 
 TICK = 0.25
 _SOON = 0.03  # until another look at what another slot is fetching
@@ -35,10 +26,10 @@ _STOOD_STILL = 5.0  # a gap between two ticks that means: we were stopped, not t
 
 
 class Crew:
-    """`probing` asks each place only whether it could be fetched, and writes nothing."""
+    """Threads that work on errands until all are done, or one has finally failed."""
 
-    def __init__(self, link: Link, options: Options, probing: bool) -> None:
-        self._link, self._options, self._probing = link, options, probing
+    def __init__(self, link: Link, options: Options) -> None:
+        self._link, self._options = link, options
         self._queue: SimpleQueue[Errand | None] = SimpleQueue()
         self._later: list[tuple[float, Errand]] = []
         self._attempts: dict[Attempt, Errand] = {}
@@ -115,38 +106,30 @@ class Crew:
         while not self._over:
             errand = self._queue.get()
             assert errand
-            errand.started = errand.started or time.monotonic()
             attempt = errand.attempt()
             with self._lock:
                 self._attempts[attempt] = errand
-            end = self._try(errand, attempt)
+            try:
+                end = errand.step(attempt)
+            except Exception as error:  # whatever it is, the parent must hear of it
+                end = error
             with self._lock:
                 if self._attempts.pop(attempt, None) is None:
                     return  # given up on: this errand is another's now
             errand.attempts += attempt.asked
             self._settle(errand, end)
 
-    def _try(self, errand: Errand, attempt: Attempt) -> Brought | Exception:
-        """One try, and how it ended."""
-        try:
-            if self._probing:
-                errand.probe(attempt)
-                return Brought(0, None, "", "")
-            return errand.bring(attempt)
-        except Exception as error:  # whatever it is, the parent must hear of it
-            return error
-
-    def _settle(self, errand: Errand, end: Brought | Exception) -> None:
+    def _settle(self, errand: Errand, end: object) -> None:
         """What follows from the end of a try."""
-        if isinstance(end, Brought):
-            self._done(errand, end)
+        if not isinstance(end, Exception):
+            self._done(end)
         elif isinstance(end, Busy):
             self._call(errand, _SOON)
         elif not isinstance(end, Trouble):
             self._fail("jobwrap.bug", {"problem": f"{type(end).__name__}: {end}"})
-        elif end.kind in (NO_SPACE, SCRATCH):
+        elif end.kind in (NO_SPACE, SCRATCH):  # another place would not mend it
             errand.skip(end)
-            self._fail(*verdict.of(errand))
+            self._fail(*errand.verdict())
         else:
             self._go_on(errand, end)
 
@@ -159,22 +142,19 @@ class Crew:
         if errand.places:
             self._queue.put(errand)
         else:
-            self._fail(*verdict.of(errand))
+            self._fail(*errand.verdict())
 
     def _call(self, errand: Errand, pause: float) -> None:
         with self._lock:
             self._later.append((time.monotonic() + pause, errand))
         os.write(self._wake, b".")
 
-    def _done(self, errand: Errand, brought: Brought) -> None:
-        seconds = time.monotonic() - errand.started
-        how = (redact(errand.places[0]), brought.bytes, seconds, errand.attempts, brought.checksum)
-        said = (errand.wanted.name, *how, brought.cache, tuple(errand.skipped), brought.path)
+    def _done(self, told: object) -> None:
         with self._lock:
             if self._over:
                 return
             self._left -= 1
-            self._link.send(("fetched", errand.index, said))
+            self._link.send(told)
             if not self._left:
                 self._link.send(("over",))
                 self._finish()
@@ -189,14 +169,3 @@ class Crew:
         """All is said: only now may the watchman end the process."""
         self._over = True
         os.write(self._wake, b".")
-
-
-def work(link: Link, wanted: Sequence[Wanted], parts: Sequence[str], options: Options, probing: bool) -> None:
-    """The child's main function: run the errands and say how each ended."""
-    room = Room(options.room)
-    errands = [Errand(one, index, parts[index], options, room) for index, one in enumerate(wanted)]
-    if options.cache and not probing:
-        caches = open_caches(options.cache, options.cache_quota, options.cache_owners)
-        for errand in errands:
-            errand.use(caches)
-    Crew(link, options, probing).run(errands)

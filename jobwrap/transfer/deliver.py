@@ -1,67 +1,66 @@
-"""Deliver one file to where it should end up: under a temporary name, then moved where that can be done."""
+"""Deliver one file to where it should end up, in a process of its own that can be abandoned or cancelled."""
 
 from __future__ import annotations
 
 import os
-import time
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from jobwrap.failures import JobwrapError
+from jobwrap.transfer.apart import Link
 from jobwrap.transfer.options import Options
-from jobwrap.transfer.url import redact, scheme_of
-
-_BLOCK = 1 << 20
+from jobwrap.transfer.work import Work
 
 
 class Delivered(NamedTuple):
-    """url is where it lies now, without secrets."""
+    """A file that is where it should be; url and bytes of it, seconds and tries it took.
+
+    checksum is what it had here, (algorithm, hex digest), and was compared where the server tells one.
+    """
 
     url: str
     bytes: int
     seconds: float
     attempts: int
+    checksum: tuple[str, str] | None
 
 
-def deliver(path: str, url: str, options: Options, checksum: tuple[str, str] | None = None) -> Delivered:
-    """Bring the file `path` to `url`; `checksum` is what it must have on arrival, where that can be asked.
+def deliver(
+    path: str,
+    url: str,
+    options: Options,
+    checksum: tuple[str, str] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Delivered:
+    """Bring the file `path` to `url`, which is a path or a URL; `checksum` where it is known already.
 
-    JobwrapError output.undelivered, or OSError where `path` itself cannot be read.
+    It comes under its name only when it is whole there, where the protocol can do that. JobwrapError
+    output.undelivered or policy.forbidden, and OSError where `path` cannot be opened.
     """
-    started = time.monotonic()
-    if scheme_of(url) not in ("", "file"):
-        raise JobwrapError(
-            "output.undelivered", name=path, url=redact(url), problem="its protocol is not known"
-        )
-    from jobwrap.transfer.protocols.local import path_of
-
-    source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        size = _put_local(source, path_of(url))
-    except OSError as error:
-        problem = error.strerror or str(error)
-        raise JobwrapError("output.undelivered", name=path, url=redact(url), problem=problem) from error
+        return Delivering(path, file, url, options, checksum).wait(cancelled)
     finally:
-        os.close(source)
-    return Delivered(redact(url), size, time.monotonic() - started, 1)
+        os.close(file)
 
 
-def _put_local(source: int, path: str) -> int:
-    part = os.path.join(os.path.dirname(path), f".jobwrap-{os.getpid()}.part")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    target = os.open(part, flags, 0o666)
-    try:
-        size = 0
-        while block := os.read(source, _BLOCK):
-            view = memoryview(block)
-            while view:
-                view = view[os.write(target, view) :]
-            size += len(block)
-        os.fsync(target)
-        os.rename(part, path)
-    except OSError:
-        os.unlink(part)
-        raise
-    finally:
-        os.close(target)
-    return size
+class Delivering(Work[Delivered]):
+    """A file on its way out."""
+
+    def __init__(
+        self, name: str, file: int, url: str, options: Options, checksum: tuple[str, str] | None = None
+    ) -> None:
+        self._delivered: Delivered | None = None
+        super().__init__(_deliver, name, file, url, options, checksum, keep=(file,))
+
+    def take(self, kind: str, told: tuple[Any, ...]) -> None:
+        self._delivered = Delivered(*told)
+
+    def result(self) -> Delivered:
+        assert self._delivered
+        return self._delivered
+
+
+def _deliver(link: Link, *args: Any) -> None:
+    from jobwrap.transfer import outbound  # in the child: nothing of it stays with the wrapper
+
+    outbound.deliver(link, *args)

@@ -6,19 +6,21 @@ of a transfer out of the wrapper, can be abandoned when a mount hangs, and ends 
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from jobwrap.failures import JobwrapError
-from jobwrap.transfer.apart import Child
+from jobwrap.transfer.apart import Link
 from jobwrap.transfer.deliver import deliver
 from jobwrap.transfer.options import Options, options_of
+from jobwrap.transfer.work import Cancelled, Work
 
 # What the other rooms import from here.
-__all__ = ["Options", "deliver", "options_of"]
+__all__ = ["Cancelled", "Fetched", "Fetching", "Options", "Wanted", "deliver", "options_of"]
 
 DEFAULTS = Options()
+_count = itertools.count()
 
 
 class Wanted(NamedTuple):
@@ -60,21 +62,14 @@ class Fetched(NamedTuple):
     path: str
 
 
-class Cancelled(Exception):
-    """The caller wanted it no more."""
-
-
-def _never() -> bool:
-    return False
-
-
 def fetch_all(
-    wanted: Sequence[Wanted], options: Options = DEFAULTS, cancelled: Callable[[], bool] = _never
+    wanted: Sequence[Wanted], options: Options = DEFAULTS, cancelled: Callable[[], bool] | None = None
 ) -> list[Fetched]:
     """Fetch all of them and return when the last is in place, in the order of `wanted`.
 
-    The first that finally fails ends the others: JobwrapError input.… or site.scratch. Cancelled when
-    `cancelled()` became true, which is asked ten times a second. No partial file is left either way.
+    The first that finally fails ends the others: JobwrapError input.…, policy.forbidden or site.scratch.
+    Cancelled when `cancelled()` became true, which is asked ten times a second. No partial file is left
+    either way.
     """
     return Fetching(wanted, options).wait(cancelled) if wanted else []
 
@@ -82,87 +77,73 @@ def fetch_all(
 def probe_all(wanted: Sequence[Wanted], options: Options = DEFAULTS) -> None:
     """Ask for each whether it could be fetched, read none and write nothing; JobwrapError as fetch_all."""
     if wanted:
-        Fetching(wanted, options, probing=True).wait(_never)
+        Probing(_probe, wanted, options).wait()
 
 
-class Fetching:
-    """Files on their way. For a caller with other things to wait for: fileno() and read() beside wait()."""
+class Fetching(Work[list[Fetched]]):
+    """Files on their way."""
 
-    def __init__(self, wanted: Sequence[Wanted], options: Options, probing: bool = False) -> None:
-        from jobwrap.transfer import crew  # only who fetches pays for it
-
+    def __init__(self, wanted: Sequence[Wanted], options: Options = DEFAULTS) -> None:
         self._wanted = wanted
-        self._parts = [_part_of(one.path, index) for index, one in enumerate(wanted)]
-        self._paths = {one.path for one in wanted} | {""}
+        # Names of files while they come: short, since NAME_MAX counts, and nobody else's.
+        self._prefix = f".jobwrap-{os.getpid()}-{next(_count)}-"
+        self._parts = [
+            os.path.join(os.path.dirname(one.path), f"{self._prefix}{index}.part")
+            for index, one in enumerate(wanted)
+        ]
         self._fetched: dict[int, Fetched] = {}
-        self._child: Child | None = Child(crew.work, wanted, self._parts, options, probing)
+        super().__init__(_fetch, wanted, self._parts, options)
 
-    def fileno(self) -> int:
-        """Readable when read() has something to do."""
-        assert self._child
-        return self._child.fileno()
+    def take(self, kind: str, told: tuple[Any, ...]) -> None:
+        self._fetched[told[0]] = fetched = Fetched(*told[1])
+        if fetched.path != self._wanted[told[0]].path:
+            _hold(fetched.path)
 
-    def wait(self, cancelled: Callable[[], bool]) -> list[Fetched]:
-        """All of them; whatever is raised on the way, from a signal's handler too, ends the transfers."""
-        try:
-            while (done := self.read(0.1)) is None:
-                if cancelled():
-                    raise Cancelled
-            return done
-        finally:
-            self.cancel()
+    def result(self) -> list[Fetched]:
+        return [self._fetched[index] for index in range(len(self._wanted))]
 
-    def read(self, seconds: float = 0.0) -> list[Fetched] | None:
-        """Take in what is new, waiting up to `seconds`; the whole list once the last is in place."""
-        assert self._child
-        messages = self._child.messages(seconds)
-        if messages is None:
-            raise JobwrapError("jobwrap.bug", problem="the process that fetches inputs was killed")
-        for kind, *rest in messages:
-            if kind == "fetched":
-                self._fetched[rest[0]] = fetched = Fetched(*rest[1])
-                self._hold(fetched)
-            elif kind == "failed":
-                raise JobwrapError(rest[0], **rest[1])
-            elif kind == "over":
-                return [self._fetched[index] for index in range(len(self._wanted))]
-        return None
-
-    def cancel(self) -> None:
-        """End it now and leave nothing partial; to be called however it went."""
-        if self._child is None:
-            return
-        self._child.end()
-        self._child = None
+    def clean(self) -> None:
         for folder in {os.path.dirname(part) for part in self._parts}:
-            _remove_parts(folder)
-
-    def _hold(self, fetched: Fetched) -> None:
-        """Take over the lock on the cache's file, while the child still has it."""
-        if fetched.path in self._paths:
-            return
-        import fcntl
-
-        file = os.open(fetched.path, os.O_RDONLY | os.O_CLOEXEC)
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        _held.append(file)
+            _remove_parts(folder, self._prefix)
 
 
-_held: list[int] = []  # open, and closed by the end of this process
+class Probing(Work[bool]):
+    """A question about files, answered by True or a JobwrapError."""
+
+    def take(self, kind: str, told: tuple[Any, ...]) -> None:
+        pass
+
+    def result(self) -> bool:
+        return True
 
 
-def _part_of(path: str, index: int) -> str:
-    """The name of a file while it comes: short, since NAME_MAX counts, and nobody else's."""
-    return os.path.join(os.path.dirname(path), f"{_prefix()}{index}.part")
+def _fetch(link: Link, *args: Any) -> None:
+    from jobwrap.transfer import inbound  # in the child: nothing of it stays with the wrapper
+
+    inbound.fetch(link, *args)
 
 
-def _prefix() -> str:
-    return f".jobwrap-{os.getpid()}-"
+def _probe(link: Link, *args: Any) -> None:
+    from jobwrap.transfer import inbound
+
+    inbound.probe(link, *args)
 
 
-def _remove_parts(folder: str) -> None:
+_held: list[int] = []  # closed by the end of this process
+
+
+def _hold(path: str) -> None:
+    """Take over the lock on a file of the cache, while the child still has it."""
+    import fcntl
+
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    _held.append(file)
+
+
+def _remove_parts(folder: str, prefix: str) -> None:
     try:
-        left = [name for name in os.listdir(folder) if name.startswith(_prefix())]
+        left = [name for name in os.listdir(folder) if name.startswith(prefix)]
     except OSError:
         return  # it was never made
     for name in left:

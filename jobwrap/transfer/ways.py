@@ -11,7 +11,7 @@ from jobwrap.transfer.cache import Cache, Claim, Held, of_url
 from jobwrap.transfer.copying import copy
 from jobwrap.transfer.protocols import Protocol
 from jobwrap.transfer.room import Room
-from jobwrap.transfer.sink import Sink
+from jobwrap.transfer.sink import Sink, trouble_here
 from jobwrap.transfer.trouble import NO_SPACE, SCRATCH, Busy, PastCache, Trouble, Unchanged
 
 if TYPE_CHECKING:
@@ -140,6 +140,8 @@ class ByCache:
                     _unpack(held.path, self._part + ".d", path, self._room)
                 else:
                     copy(held.file, self._part, path, held.size)
+            except OSError as error:
+                raise trouble_here(error) from error
             finally:
                 os.close(held.file)
         return Brought(held.size, ("sha256", held.digest), came_by, path)

@@ -396,7 +396,7 @@ class Handler(socketserver.StreamRequestHandler):
             body = stored[request.path]
             request.head(length=len(body))
             request.send(body if request.method == "GET" else b"")
-        elif request.method == "HEAD":
+        elif request.method == "HEAD" and not request.path.startswith("/put_elsewhere"):
             request.head("404 Not Found", 0)
         else:
             WAYS[request.path.split("/")[1]](request)

@@ -12,6 +12,7 @@ from importlib import import_module
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.options import Options
 from jobwrap.transfer.sink import Sink
+from jobwrap.transfer.source import Source
 from jobwrap.transfer.trouble import SCHEME, Trouble
 
 SCHEMES = {
@@ -31,6 +32,9 @@ class Protocol(typing.Protocol):
 
     def probe(self, place: str, attempt: Attempt) -> None:
         """Ask whether get() would find the file, and read none of it."""
+
+    def put(self, source: Source, place: str, attempt: Attempt) -> None:
+        """Bring `source` to `place`, under another name first where that can be moved."""
 
 
 def protocol_of(scheme: str, options: Options) -> Protocol:

@@ -6,7 +6,8 @@ import re
 
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.sink import Sink
-from jobwrap.transfer.trouble import NOT_FOUND, Trouble
+from jobwrap.transfer.source import Source
+from jobwrap.transfer.trouble import NOT_FOUND, SCHEME, Trouble
 
 
 def get(place: str, sink: Sink, attempt: Attempt) -> None:
@@ -24,6 +25,10 @@ def get(place: str, sink: Sink, attempt: Attempt) -> None:
 
 def probe(place: str, attempt: Attempt) -> None:
     _decode(place)
+
+
+def put(source: Source, place: str, attempt: Attempt) -> None:
+    raise Trouble(SCHEME, "nothing can be delivered to a data: URL")
 
 
 def _decode(place: str) -> bytes:

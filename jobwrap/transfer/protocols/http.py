@@ -7,7 +7,9 @@ import re
 from jobwrap.transfer import credentials, digests, exchange
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.exchange import Exchange, Headers, Request
+from jobwrap.transfer.protocols import dav
 from jobwrap.transfer.sink import Sink
+from jobwrap.transfer.source import Source
 from jobwrap.transfer.trouble import UNREACHABLE, Passing, Trouble, Unchanged
 from jobwrap.transfer.url import Url, scheme_of
 from jobwrap.transfer.wire import Answer
@@ -26,6 +28,11 @@ def get(place: str, sink: Sink, attempt: Attempt) -> None:
 def probe(place: str, attempt: Attempt) -> None:
     url, headers = address(place, attempt)
     probe_at(url, attempt, headers)
+
+
+def put(source: Source, place: str, attempt: Attempt) -> None:
+    url, headers = address(place, attempt)
+    dav.put_to(url, source, attempt, headers)
 
 
 def address(place: str, attempt: Attempt) -> tuple[Url, list[tuple[str, str]]]:

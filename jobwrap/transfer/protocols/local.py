@@ -8,8 +8,10 @@ import stat
 from urllib.parse import unquote
 
 from jobwrap.transfer.attempt import Attempt
+from jobwrap.transfer.copying import copy
 from jobwrap.transfer.sink import Sink
-from jobwrap.transfer.trouble import DENIED, NOT_FOUND, Passing, Trouble
+from jobwrap.transfer.source import Source
+from jobwrap.transfer.trouble import DENIED, NOT_FOUND, UNREACHABLE, Passing, Trouble
 from jobwrap.transfer.url import parse, scheme_of
 
 _MEANING = {
@@ -18,6 +20,10 @@ _MEANING = {
     errno.EACCES: (DENIED, "it may not be read"),
     errno.EPERM: (DENIED, "it may not be read"),
     errno.ELOOP: (NOT_FOUND, "its links go in a circle"),
+    errno.EISDIR: (NOT_FOUND, "there is a folder of that name"),
+    errno.EROFS: (DENIED, "its file system is read-only"),
+    errno.ENOSPC: (UNREACHABLE, "no space is left there"),
+    errno.EDQUOT: (UNREACHABLE, "the quota there is used up"),
 }
 
 
@@ -40,6 +46,25 @@ def get(place: str, sink: Sink, attempt: Attempt) -> None:
 def probe(place: str, attempt: Attempt) -> None:
     attempt.within(attempt.options.answer, "opening it")
     os.close(_open(place)[0])
+
+
+def put(source: Source, place: str, attempt: Attempt) -> None:
+    """Beside its place first and onto the disk, then under its name: what is there is whole."""
+    path = path_of(place)
+    part = os.path.join(os.path.dirname(path), f".jobwrap-{os.getpid()}-{attempt.tries}.part")
+    attempt.within(attempt.options.deadline, "writing it")
+    try:
+        copy(source.file, part, path, source.size, sync=True)
+    except OSError as error:
+        _remove(part)
+        raise _trouble(error) from error
+
+
+def _remove(part: str) -> None:
+    try:
+        os.unlink(part)
+    except OSError:
+        pass  # it was never made
 
 
 def path_of(place: str) -> str:

@@ -1,0 +1,126 @@
+"""Delivering: to paths and to HTTP servers, also those that misbehave."""
+
+import os
+import urllib.request
+
+import pytest
+
+from jobwrap.failures import JobwrapError
+from jobwrap.transfer.deliver import deliver
+from jobwrap.transfer.fetch import Cancelled
+from tests.servers import serving
+from tests.transfer.conftest import SWIFT
+from tests.transfer.fault_server import CONTENT, SHA256
+
+
+@pytest.fixture
+def output(tmp_path):
+    path = tmp_path / "output"
+    path.write_bytes(CONTENT)
+    return path
+
+
+def stored(faults, name):
+    with urllib.request.urlopen(f"{faults.url}/{name}") as answer:
+        return answer.read()
+
+
+@pytest.mark.parametrize("url", ["{}/to/new/file", "file://{}/to/new/file", "file://localhost{}/to/new/file"])
+def test_a_path_gets_the_whole_file_and_nothing_else(url, output, tmp_path):
+    delivered = deliver(str(output), url.format(tmp_path), SWIFT)
+    assert (tmp_path / "to/new/file").read_bytes() == CONTENT
+    assert os.listdir(tmp_path / "to/new") == ["file"]
+    assert (delivered.bytes, delivered.checksum) == (len(CONTENT), ("sha256", SHA256))
+
+
+def test_an_open_file_can_be_delivered(output, tmp_path):
+    with open(output, "rb") as file:
+        deliver(f"/proc/self/fd/{file.fileno()}", f"{tmp_path}/copy", SWIFT)
+    assert (tmp_path / "copy").read_bytes() == CONTENT
+
+
+def test_what_cannot_be_written_is_named_and_leaves_nothing(output, tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(JobwrapError, match="there is a folder of that name") as raised:
+        deliver(str(output), f"{tmp_path}/folder", SWIFT)
+    assert raised.value.failure.name == "output.undelivered"
+    assert sorted(os.listdir(tmp_path)) == ["folder", "output"]
+
+
+def test_a_scheme_that_the_site_forbids_is_refused(output, faults):
+    with pytest.raises(JobwrapError) as raised:
+        deliver(str(output), f"{faults.url}/put/x", SWIFT._replace(schemes=("file",)))
+    assert raised.value.failure.name == "policy.forbidden"
+    assert faults.asked() == []
+
+
+@pytest.mark.parametrize("way", ["put", "put_lost_reply", "put_once", "put_unavailable"])
+def test_the_file_is_there_in_the_end(way, output, faults):
+    deliver(str(output), f"{faults.url}/{way}/file", SWIFT)
+    assert stored(faults, f"{way}/file") == CONTENT
+
+
+def test_a_put_is_sent_with_its_digest(output, faults):
+    deliver(str(output), f"{faults.url}/put/file", SWIFT)
+    (put,) = (asked for asked in faults.asked() if asked.method == "PUT")
+    assert put.headers["repr-digest"].startswith("sha-256=:")
+
+
+def test_a_server_with_webdav_gets_another_name_first(output, faults):
+    deliver(str(output), f"{faults.url}/put/dav/file", SWIFT)
+    assert [asked.method for asked in faults.asked()] == ["OPTIONS", "PUT", "HEAD", "MOVE"]
+    assert not faults.asked()[1].target.endswith("/file")
+    assert stored(faults, "put/dav/file") == CONTENT
+
+
+def test_a_signed_url_is_used_as_it_is(output, faults):
+    deliver(str(output), f"{faults.url}/put/dav/file?X-Amz-Signature=abc", SWIFT)
+    assert [asked.method for asked in faults.asked()] == ["PUT", "HEAD"]
+
+
+def test_a_server_that_keeps_half_is_found_out(output, faults):
+    with pytest.raises(
+        JobwrapError, match=f"it has {len(CONTENT) // 2} bytes of it instead of {len(CONTENT)}"
+    ):
+        deliver(str(output), f"{faults.url}/put_wrong/file", SWIFT)
+
+
+def test_a_refusal_is_told_and_the_body_is_not_sent_to_it(tmp_path, faults):
+    big = tmp_path / "big"
+    big.write_bytes(bytes(3 << 20))
+    with pytest.raises(JobwrapError, match="403"):
+        deliver(str(big), f"{faults.url}/put_refused/file", SWIFT)
+    (put,) = (asked for asked in faults.asked() if asked.method == "PUT")
+    assert put.headers["expect"] == "100-continue"
+
+
+def test_a_redirect_is_followed_with_the_body(tmp_path, faults):
+    big = tmp_path / "big"
+    big.write_bytes(CONTENT * 3)
+    deliver(str(big), f"{faults.url}/put_elsewhere/file", SWIFT._replace(attempts=1))
+    assert stored(faults, "put/redirected") == CONTENT * 3
+
+
+def test_a_silent_server_ends_in_time(output, faults):
+    with pytest.raises(JobwrapError, match="too long"):
+        deliver(str(output), f"{faults.url}/silent", SWIFT._replace(attempts=1))
+
+
+def test_a_delivery_can_be_cancelled(output, faults):
+    with pytest.raises(Cancelled):
+        deliver(str(output), f"{faults.url}/silent", SWIFT, cancelled=lambda: True)
+
+
+@pytest.mark.node
+def test_nginx_with_webdav_has_the_file_under_its_name_only(output, tmp_path):
+    with serving(tmp_path / "dav", dav=True) as server:
+        deliver(str(output), f"{server.url}/new folder/file", SWIFT)
+        assert os.listdir(server.root) == ["new folder"]
+        assert (server.root / "new folder/file").read_bytes() == CONTENT
+        assert os.listdir(server.root / "new folder") == ["file"]
+
+
+@pytest.mark.node
+def test_nginx_without_webdav_says_that_it_takes_nothing(output, tmp_path):
+    with serving(tmp_path / "plain") as server, pytest.raises(JobwrapError, match="405"):
+        deliver(str(output), f"{server.url}/file", SWIFT)
