@@ -60,6 +60,7 @@ _ROWS = (
     ("input.no_space", SITE, 74, ELSEWHERE, REQUEUE, "there was no room left in {scratch} for input {name}; run where there is more disk, or ask for more with --disk"),
     ("image.none", USER, 64, NEVER, HOLD, "no image was named and the site has no default; name one with --image"),
     ("image.not_found", USER, 66, NEVER, HOLD, "there is no image {image}{near}; check its name"),
+    ("image.unreachable", DATA, 69, LATER, REQUEUE, "the image {image} could not be brought to this node: {problem}; try again later, or name one of the image tree"),
     ("image.broken", IMAGE, 65, ELSEWHERE, HOLD, "the image {image} cannot be used: {problem}; tell whoever keeps it, or name another"),
     ("image.needs_cpu", IMAGE, 72, ELSEWHERE, REQUEUE, "the image {image} needs {needs} and this CPU has {has}; run on a newer node, name an older variant, or try anyway with --ignore-needs"),
     ("image.needs_kernel", IMAGE, 72, ELSEWHERE, REQUEUE, "the image {image} needs {needs} and this node has {has}; run on a newer node, name an older image, or try anyway with --ignore-needs"),

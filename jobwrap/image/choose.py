@@ -11,11 +11,14 @@ from jobwrap.image import look, tree
 from jobwrap.image.footprint import footprint
 from jobwrap.image.look import Looker
 from jobwrap.image.needs import Need, Needs, merged
-from jobwrap.image.reference import parse_reference
+from jobwrap.image.reference import REMOTE, Reference, parse_reference
 from jobwrap.job.spec import Job
 from jobwrap.node.probe import Hung, ask
 from jobwrap.node.survey import Node
 from jobwrap.settings import Settings
+
+# Failures after which docker:// may still be pulled from its registry.
+_NOT_IN_A_TREE = ("image.not_found", "image.unsupported", "site.cvmfs_")
 
 
 class Image(NamedTuple):
@@ -30,6 +33,7 @@ class Image(NamedTuple):
     reasons     why this one, a sentence each
     root_hash   of its CVMFS repository at that moment, "" where that is not told; likewise revision
     program     the task's program as the task sees it, "" where it is not there yet
+    pull        what has to be brought to `path` first (pull.py), "" where it is there
     """
 
     asked: str
@@ -42,6 +46,7 @@ class Image(NamedTuple):
     root_hash: str = ""
     revision: str = ""
     program: str = ""
+    pull: str = ""
 
 
 def choose(job: Job, node: Node, settings: Settings) -> Image:
@@ -50,11 +55,43 @@ def choose(job: Job, node: Node, settings: Settings) -> Image:
     JobwrapError image.*, site.cvmfs_*, site.storage, site.settings or policy.forbidden where none can be had.
     """
     looker = Looker(job, node, settings, os.getcwd())
-    if job.image not in ("", "default"):
-        parse_reference(job.image, looker.folder)  # what makes no sense needs no look
-    fields = ask_about(look.look, looker)
+    if job.image not in ("", "default"):  # what makes no sense needs no look
+        reference = parse_reference(job.image, looker.folder)
+        if reference.kind == REMOTE:
+            return _to_be_brought(reference, job, settings, "")
+    try:
+        fields = ask_about(look.look, looker)
+    except JobwrapError as error:
+        if not job.image.startswith("docker://") or not error.failure.name.startswith(_NOT_IN_A_TREE):
+            raise
+        return _to_be_brought(parse_reference(job.image, looker.folder), job, settings, error.sentence)
     rows, release, glibc = fields.pop("needs")
     return Image(**fields, needs=Needs(_needs(rows), release, glibc))
+
+
+def planned_path(job: Job) -> str:
+    """Where an image that lies elsewhere is brought to: in the scratch folder, out of the task's sight."""
+    return os.path.join(job.scratch, ".jobwrap", "image.sif")
+
+
+def _to_be_brought(reference: Reference, job: Job, settings: Settings, why: str) -> Image:
+    """An image that has to be fetched or pulled before the launch, where the site allows that."""
+    scheme = reference.text.partition(":")[0]
+    if settings.images == "tree":
+        what = f"images outside its trees, such as {reference.text}"
+        raise JobwrapError("policy.forbidden", what=what, rule='policy.images = "tree"')
+    if settings.schemes is not None and scheme not in settings.schemes:
+        rule = f"policy.schemes = {', '.join(settings.schemes)}"
+        what = f"images by {scheme}:, such as {reference.text}"
+        raise JobwrapError("policy.forbidden", what=what, rule=rule)
+    reasons = [why] if why else []
+    if "sha256:" not in reference.text:
+        if job.require_pinned:
+            path = f"{reference.text} with its sha256 digest"
+            raise JobwrapError("image.unpinned", image=reference.text, path=path)
+        reasons.append(f"{reference.text} can change; name its sha256 digest to run the same again")
+    path = planned_path(job)
+    return Image(reference.text, path, look.SIF, "", "", Needs(), tuple(reasons), pull=reference.text)
 
 
 def check_program(image: Image, job: Job, node: Node, settings: Settings) -> Image:
@@ -62,7 +99,7 @@ def check_program(image: Image, job: Job, node: Node, settings: Settings) -> Ima
 
     JobwrapError image.needs_* where the node does not meet them.
     """
-    if image.program:
+    if image.program or image.pull:
         return image
     looker = Looker(job, node, settings, os.getcwd())
     found = ask_about(look.look_at_program, looker, image.path, image.kind)

@@ -146,7 +146,7 @@ def find(looker: Looker, asked: str, variant: Variant, reasons: list[str]) -> di
 
 def _seen(looker: Looker, reference: Reference) -> str:
     if reference.kind == REMOTE:
-        problem = "it would have to be fetched first"
+        problem = "a catalog's variant must lie in a tree or on this node"
         raise JobwrapError("image.unsupported", image=reference.text, problem=problem)
     if reference.kind == NAME:
         return tree.find_by_name(reference, looker.settings.image_trees, looker.view, looker.folder)

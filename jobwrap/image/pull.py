@@ -1,0 +1,230 @@
+"""An image that lies elsewhere, brought to this node: once for all its slots where it has a cache.
+
+A file is fetched as an input is (transfer/). What a registry has is pulled by the container runtime
+into a SIF file, since only that knows layers, signatures and logins; the cache keeps it by its
+content. Credentials come from the job's or the site's environment, never by an argument.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import signal
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from jobwrap.failures import JobwrapError
+from jobwrap.image.choose import Image, check_program, planned_path
+from jobwrap.job.spec import Job
+from jobwrap.node.survey import Node
+from jobwrap.settings import Settings
+
+if TYPE_CHECKING:
+    from jobwrap.transfer.cache import Cache, Claim, Held
+
+_DEADLINE = 3600.0  # seconds for one image, waiting for another slot's pull included
+_FRESH = 24 * 3600.0  # seconds that a tag is believed to mean what it meant when it was pulled
+_NAP = 0.2
+# What the runtime may see of the environment: how to reach and to log in to a registry.
+_PASSED = re.compile(
+    r"(?:APPTAINER|SINGULARITY)_(?:DOCKER_(?:USERNAME|PASSWORD)|REGISTRY_.*|LIBRARY_.*)"
+    r"|DOCKER_CONFIG|REGISTRY_AUTH_FILE|HOME|PATH|SSL_CERT_(?:FILE|DIR)|(?:HTTPS?|NO|ALL)_PROXY",
+    re.IGNORECASE,
+)
+# Words of registries and runtimes for an image that is not there, or not for this user.
+_UNKNOWN = re.compile(r"not found|(?:manifest|name) unknown|unauthori[sz]ed|denied|\b40[134]\b", re.I)
+
+
+def bring(image: Image, job: Job, node: Node, settings: Settings, environ: Mapping[str, str]) -> Image:
+    """The chosen image, lying where it was planned to; its needs are read and judged as those of any other.
+
+    JobwrapError image.not_found, image.unreachable, image.broken, image.needs_*, site.scratch.
+    """
+    if not image.pull:
+        return image
+    place = planned_path(job)
+    os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+    if re.match(r"(?:docker|oras|library|shub)://", image.pull):
+        digest, how = _from_registry(image.pull, place, node, settings, environ)
+    else:
+        digest, how = _from_file(image.pull, place, settings, environ)
+    image = image._replace(pull="", content_id=digest, reasons=(*image.reasons, f"{image.asked} was {how}"))
+    return _judged(image, job, node, settings)
+
+
+def _judged(image: Image, job: Job, node: Node, settings: Settings) -> Image:
+    from jobwrap.image import look
+    from jobwrap.image.files import Files
+    from jobwrap.image.sif import needs_of_file
+    from jobwrap.image.view import view_of
+
+    needs = needs_of_file(Files(view_of(("/", "/"))), image.path, image.asked)
+    ignored = look.check(look.Looker(job, node, settings, "/"), image.asked, needs)
+    image = image._replace(needs=needs, reasons=(*image.reasons, *ignored))
+    return check_program(image, job, node, settings)
+
+
+def _from_file(place: str, path: str, settings: Settings, environ: Mapping[str, str]) -> tuple[str, str]:
+    """(sha256, how it came) of a SIF file behind a URL, which may end in #sha256:HEX."""
+    from jobwrap.transfer.fetch import Wanted, fetch_all, options_of
+
+    url, _, digest = place.partition("#sha256:")
+    wanted = Wanted("the image", (url,), ("sha256", digest) if digest else None, path, shared=True)
+    try:
+        fetched = fetch_all([wanted], options_of(settings, environ))[0]
+    except JobwrapError as error:
+        raise _as_image(error, place) from error
+    if fetched.path != path:
+        _link(fetched.path, path)
+    way = "in this node's cache" if fetched.cache == "hit" else f"fetched in {fetched.seconds:.0f} s"
+    return fetched.checksum[1] if fetched.checksum else "", way
+
+
+def _as_image(error: JobwrapError, image: str) -> JobwrapError:
+    """A failure of an input, as one of the image."""
+    name, facts = error.failure.name, error.facts
+    problem = str(facts.get("places", error.sentence))
+    if name == "input.not_found":
+        return JobwrapError("image.not_found", image=image, near=f" ({problem})")
+    if name == "input.unreachable":
+        return JobwrapError("image.unreachable", image=image, problem=problem)
+    if name == "input.checksum":
+        return JobwrapError("image.broken", image=image, problem="it does not have the checksum asked for")
+    if name == "input.scheme":
+        problem = f"{facts.get('scheme')}: cannot be fetched"
+        return JobwrapError("image.unsupported", image=image, problem=problem)
+    return error
+
+
+def _from_registry(
+    reference: str, path: str, node: Node, settings: Settings, environ: Mapping[str, str]
+) -> tuple[str, str]:
+    from jobwrap.transfer import checksum
+    from jobwrap.transfer.cache import open_caches
+
+    caches = open_caches(settings.cache, None, (0,)) if settings.cache else []
+    found = _cached(caches, reference)
+    if found:
+        _link(found.path, path)
+        return found.digest, "in this node's cache"
+    if not caches or not caches[-1].ours:
+        seconds = _pull(reference, path, node, environ)
+        return checksum.of_file(path, "sha256"), f"pulled in {seconds:.0f} s"
+    held, how = _pull_once(caches[-1], reference, node, environ)
+    _link(held.path, path)
+    return held.digest, how
+
+
+def _cached(caches: list[Cache], reference: str) -> Held | None:
+    """What was pulled before, held; a tag only for a day, since it may be moved."""
+    from jobwrap.transfer.cache import of_url
+
+    pinned = "@sha256:" in reference
+    for cache in caches:
+        known = cache.known(reference)
+        if not known:
+            continue
+        age = time.time() - os.stat(os.path.join(cache.folder, "urls", of_url(reference))).st_mtime
+        found = cache.find(known[0]) if pinned or age < _FRESH else None
+        if found:
+            return found
+    return None
+
+
+def _pull_once(cache: Cache, reference: str, node: Node, environ: Mapping[str, str]) -> tuple[Held, str]:
+    """Pulls, unless another slot does so already: that is waited for."""
+    from jobwrap.transfer import checksum
+    from jobwrap.transfer.cache import of_url
+
+    end = time.monotonic() + _DEADLINE
+    while (claim := cache.claim(of_url(reference))) is None:
+        if time.monotonic() > end:
+            problem = f"another slot of this node did not finish its pull within {_DEADLINE:g} s"
+            raise JobwrapError("image.unreachable", image=reference, problem=problem)
+        time.sleep(_NAP)
+    found = _cached([cache], reference)  # by whoever was waited for
+    if found:
+        claim.drop()
+        return found, "pulled by another slot of this node"
+    pulled = os.path.join(cache.folder, "pulling", f"{of_url(reference)}.sif")
+    os.makedirs(os.path.dirname(pulled), exist_ok=True)
+    try:
+        seconds = _pull(reference, pulled, node, environ)
+        digest = checksum.of_file(pulled, "sha256")
+        claim = _moved_in(cache, claim, pulled)
+    except BaseException:
+        claim.drop()
+        raise
+    held = claim.keep(digest)
+    cache.note(reference, held.digest, "")
+    return held, f"pulled in {seconds:.0f} s"
+
+
+def _moved_in(cache: Cache, claim: Claim, pulled: str) -> Claim:
+    """The runtime made a file of its own: it takes the place of the claim's, with a lock of its own."""
+    from jobwrap.transfer.cache import Claim
+
+    file = os.open(pulled, os.O_RDWR | os.O_CLOEXEC)
+    fcntl.flock(file, fcntl.LOCK_EX)
+    os.rename(pulled, claim.path)
+    os.close(claim.file)
+    return Claim(cache, claim.path, file)
+
+
+def _pull(reference: str, path: str, node: Node, environ: Mapping[str, str]) -> float:
+    """Lets the runtime make the SIF file at `path`; the seconds that took. Nothing is left of a failure."""
+    import shutil
+    import subprocess
+
+    if node.runtime is None:
+        raise JobwrapError("image.unreachable", image=reference, problem="no container runtime can pull it")
+    work = f"{path}.work"
+    os.makedirs(work, mode=0o700, exist_ok=True)
+    variables = {name: value for name, value in environ.items() if _PASSED.fullmatch(name)}
+    variables.update(APPTAINER_TMPDIR=work, SINGULARITY_TMPDIR=work, TMPDIR=work)
+    # The layers would fill the user's home folder, and this node's cache keeps what is made of them.
+    command = [node.runtime.path, "--quiet", "pull", "--disable-cache", "--force", path, reference]
+    begin = time.monotonic()
+    pulling = subprocess.Popen(
+        command,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        _, said = pulling.communicate(timeout=_DEADLINE)
+        if pulling.returncode:
+            raise _refused(reference, said.decode(errors="replace"))
+    except BaseException as error:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pulling.pid, signal.SIGKILL)
+        pulling.wait()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        if isinstance(error, subprocess.TimeoutExpired):
+            problem = f"it did not arrive within {_DEADLINE:g} s"
+            raise JobwrapError("image.unreachable", image=reference, problem=problem) from error
+        raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return time.monotonic() - begin
+
+
+def _refused(reference: str, said: str) -> JobwrapError:
+    lines = [re.sub(r"\x1b\[\d*m|^FATAL:\s*", "", line).strip() for line in said.splitlines()]
+    problem = next((line for line in reversed(lines) if line), "the runtime gave no reason")[:500]
+    if _UNKNOWN.search(problem):
+        return JobwrapError("image.not_found", image=reference, near=f" ({problem})")
+    return JobwrapError("image.unreachable", image=reference, problem=problem)
+
+
+def _link(target: str, path: str) -> None:
+    """A link at `path`, in place of one that an earlier try left there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    os.symlink(target, path)
