@@ -1,5 +1,12 @@
 """What the task will run in: from a reference and the Node to one pinned Image, and why.
 
-Belongs here: names of images, the tree on CVMFS, what an image needs, the choice among variants.
-Does not: launching it.
+Belongs here: names of images, the tree on CVMFS, what an image needs, the choice among variants,
+bringing one that lies elsewhere, recipes. Does not: launching it.
+
+choose.py   the door: choose() and the Image; look.py: what its probe does
+reference, view, files, tree   from what people write to a path, on file systems that may be sick
+elf, sif, scripts, program, needs, fit   what an image says it needs, and whether the node has it
+catalog, variants   names that stand for several images; nvidia: the driver's libraries in the image
+pull, hold   before and while the task runs
+verb, listing, lint (rules, recipe, dockerfile), convert (definition)   jobwrap image
 """

@@ -134,7 +134,8 @@ def registry(tmp_path):
     """A registry with TLS; yields the start of its references and the environment that trusts it."""
     pem, log, port = tmp_path / "pem", tmp_path / "log", free_port()
     words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    words += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", tmp_path / "key", "-out", pem]
+    words += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    words += ["-keyout", tmp_path / "key", "-out", pem]
     subprocess.run(words, check=True, capture_output=True)
     trusted = {"SSL_CERT_FILE": str(tmp_path / "trusted")}
     (tmp_path / "trusted").write_text(pem.read_text())
