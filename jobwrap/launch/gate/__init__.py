@@ -10,9 +10,10 @@ talk to it:
     gate.hear()                                whenever status is readable; gate.said is what it told so far
     gate.signal(number)                        to the gate itself, which hands it on to the task
 
-When hear() gives False, no process holds the gate's end any more; if no status was told by then, the
-task was killed together with its gate, or never began. Signals sent to the gate while it is closed
-wait for the task: to end a closed one, close() it or send KILL.
+When hear() gives False, no process holds the gate's end any more. The gate can be the first process of
+its PID namespace (`apptainer --no-init`, `bwrap --as-pid-1`): it reaps orphans, and there no task can
+end it. Elsewhere a task can, and is killed with it: then no status was told by the end. Signals sent
+to the gate while it is closed wait for the task: to end a closed one, close() it or send KILL.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Said(NamedTuple):
     """What the gate told so far.
 
     started  the container stands
-    opened   the task's process was made
+    opened   the task begins, unless it is refused
     refused  errno: the task's program could not be executed
     found    with refused: a file of that name is there, so that ENOENT is about its interpreter
     status   the task's wait status, for os.WIFSIGNALED and its like: the task has ended
@@ -83,7 +84,9 @@ class Gate:
     """One gate for one task.
 
     inherited  descriptors that must reach the gate under the same numbers
-    status     readable when the gate told something; one packet a read
+    status     a descriptor that is readable when the gate told something
+    said       what it told so far
+    pid        the gate's process in our PID namespace, whose child the task is; 0: not known
     """
 
     def __init__(self, machine: str, stderr: int = 2) -> None:
@@ -100,7 +103,7 @@ class Gate:
         self.said = Said()
         # With each packet the kernel tells who sent it, by its number in our PID namespace.
         self._ours.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)
-        self._pid = 0
+        self.pid = 0
         self.status = self._ours.fileno()
         self.inherited = (self._program, self._settings, self._error, self._theirs.fileno())
 
@@ -123,7 +126,6 @@ class Gate:
         """
         block = b"".join(_setting(name, value) for name, value in settings)
         _write_all(self._settings, block)
-        os.close(self._settings)
         try:
             self._ours.send(_OPENING.pack(self._key, len(block)))
         except (BrokenPipeError, ConnectionResetError):
@@ -136,6 +138,7 @@ class Gate:
         except OSError:
             pass  # the gate has ended
         self._ours.close()
+        os.close(self._settings)
 
     def hear(self) -> bool:
         """Takes the next packet in; one that the gate did not say changes nothing. False at the end."""
@@ -143,16 +146,18 @@ class Gate:
             packet, ancillary, _, _ = self._ours.recvmsg(4096, CMSG_SPACE(_CREDENTIALS.size))
         except ConnectionResetError:
             return True  # it ended without reading the opening; what it said before is still to come
-        if packet == b"S" and ancillary and not self._pid:
-            self._pid = _CREDENTIALS.unpack(ancillary[0][2])[0]
-        self.said = heard(self.said, self._key, packet)
-        return bool(packet)
+        before, self.said = self.said, heard(self.said, self._key, packet)
+        # Anyone who came before the task could say "S"; what the gate says with the key counts.
+        if ancillary and self.said != before and not before.opened:
+            self.pid = _CREDENTIALS.unpack(ancillary[0][2])[0]
+        # A packet of no bytes has a sender, the end has none.
+        return bool(packet or ancillary)
 
     def signal(self, number: int) -> bool:
         """Sends the gate a signal, which no runtime in between can swallow; False where it is not there."""
         try:
-            if self._pid and self.said.status is None:
-                os.kill(self._pid, number)
+            if self.pid and self.said.status is None and self.said.refused is None:
+                os.kill(self.pid, number)
                 return True
         except OSError:
             pass  # it has just ended

@@ -14,8 +14,9 @@
  *
  * The task cannot reach the channel: its own copy was closed by execve, that of this process
  * is out of reach for one of the same user (PR_SET_DUMPABLE), and a socket, unlike a pipe,
- * cannot be opened through /proc/1/fd, where the runtime has its copy. It can kill the gate,
- * and is killed with it; then the channel ends without a word on how the task ended.
+ * cannot be opened through /proc/PID/fd of a process that also has it. Nor can the task end
+ * the gate where that is the first process of its PID namespace. Elsewhere it can, and is
+ * killed with it; then the channel ends without a word on how the task ended.
  *
  * No C library and no file on disk: it is started from memory as /proc/self/fd/N, so that it
  * works in an image with nothing in it and on a node whose scratch folder is noexec.
@@ -28,9 +29,9 @@ enum { KEY = 16, NOT_OPENED = 125, NOT_EXECUTABLE = 126, NOT_FOUND = 127, BY_SIG
 
 typedef struct { char key[KEY]; word length; } opening;
 
-/* 'X': the task, process `number` as seen here, begins. 'E': it could not be executed: errno
- * `number`; `found`: its file exists. 'D': it ended: wait status `number`; `used` by it and
- * by those of its children that it waited for. */
+/* 'X': the task begins. 'E': it could not be executed: errno `number`; `found`: its file
+ * exists. 'D': it ended: wait status `number`; `used` by it and by those of its children that
+ * it waited for. */
 typedef struct {
 	char key[KEY];
 	int letter, number, found, nothing;
@@ -132,6 +133,8 @@ static int run(int channel, char **command, char **environment, report *said)
 {
 	volatile refusal *no = room_for(sizeof *no, MAP_SHARED_ANONYMOUS);
 	int gate = call(GETPID, 0, 0, 0, 0), status, signal;
+	/* Said first: the first thing that a task does can be to kill the gate. */
+	say(channel, said, 'X', 0);
 	int task = environment && no ? call(CLONE, SIGCHLD, 0, 0, 0) : -EAGAIN;
 	if (!task)
 		become_task(gate, command, environment, no);
@@ -143,7 +146,6 @@ static int run(int channel, char **command, char **environment, report *said)
 	close_all(0, channel - 1, 0);
 	close_all(channel + 1, -1, 0);
 	call(CHDIR, (word)"/", 0, 0, 0);
-	say(channel, said, 'X', task);
 	status = attend(task, &said->used);
 	if (no->why) {
 		said->found = no->found;
