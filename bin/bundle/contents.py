@@ -15,9 +15,9 @@ from pathlib import Path
 
 REPO = Path(__file__).parents[2]
 STAND_INS = Path(__file__).with_name("stand_ins")
-# Package: which of its modules have bytecode, and which are left out because nothing here imports them.
-# Bytecode of a package costs 50 to 200 KB and saves each import of it 50 to 300 ms, so it is worth
-# having for what many jobs import; whoever imports another compiles it.
+# Packages that go in once a module of jobwrap imports them: which of their modules have bytecode, and
+# which are left out because nothing here can need them. Bytecode of a package costs 50 to 200 KB and
+# saves each import of it 50 to 300 ms: worth having for what most jobs import.
 ALL, NONE = r".", r"(?!)"
 PACKAGES = {
     "certifi": (ALL, NONE),
@@ -35,9 +35,26 @@ PACKAGES = {
 LAUNCH = ("bundle", "__main__", "transfer/protocols/http", "transfer/protocols/local")
 
 
-def third_party(wheels: Path) -> dict[str, dict[str, bytes]]:
-    """Package → path inside → content; modules, compiled modules, and certifi's certificates."""
-    found: dict[str, dict[str, bytes]] = {package: {} for package in sorted(PACKAGES)}
+def third_party(wheels: Path, own: dict[str, bytes]) -> dict[str, dict[str, bytes]]:
+    """Package → path inside → content, of the packages that jobwrap imports and those that these import."""
+    there = _unpacked(wheels)
+    there["certifi"] = {"certifi/cacert.der": _der(there["certifi"]["certifi/cacert.pem"])}
+    for stand_in in sorted(STAND_INS.glob("*.py")):
+        there.setdefault(stand_in.stem, {})[f"{stand_in.stem}/__init__.py"] = stand_in.read_bytes()
+    used: dict[str, dict[str, bytes]] = {}
+    todo = [own]
+    while todo:
+        sources = [content for path, content in todo.pop().items() if path.endswith(".py")]
+        names = {name.partition(".")[0] for source in sources for name in _imported(source)}
+        for package in names & there.keys() - used.keys():
+            used[package] = there[package]
+            todo.append(there[package])
+    return dict(sorted(used.items()))
+
+
+def _unpacked(wheels: Path) -> dict[str, dict[str, bytes]]:
+    """Package → path inside → content: modules, compiled modules, and certifi's certificates."""
+    found: dict[str, dict[str, bytes]] = {package: {} for package in PACKAGES}
     for wheel in sorted(wheels.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             for path in sorted(archive.namelist()):
@@ -45,9 +62,6 @@ def third_party(wheels: Path) -> dict[str, dict[str, bytes]]:
                 wanted = package in PACKAGES and path.endswith((".py", ".abi3.so", ".pem"))
                 if wanted and not re.search(PACKAGES[package][1], path):
                     found[package][path] = archive.read(path)
-    found["certifi"] = {"certifi/cacert.der": _der(found["certifi"]["certifi/cacert.pem"])}
-    for stand_in in sorted(STAND_INS.glob("*.py")):
-        found.setdefault(stand_in.stem, {})[f"{stand_in.stem}/__init__.py"] = stand_in.read_bytes()
     return found
 
 
@@ -82,7 +96,7 @@ def bare(source: bytes) -> str:
 
 
 def licences(wheels: Path) -> bytes:
-    """The licences of all of them, which ask to go wherever the packages go."""
+    """The licences of all the packages, which ask to go wherever these go."""
     texts = []
     for wheel in sorted(wheels.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
@@ -121,17 +135,23 @@ def launch_modules(files: dict[str, bytes]) -> list[str]:
         if path in seen or path not in files:
             continue
         seen.add(path)
-        todo += _imported(files[path])
+        bases = {part.replace(".", "/") for name in _imported(files[path]) for part in _parents(name)}
+        todo += [base + kind for base in bases for kind in (".py", "/__init__.py")]
     return sorted(seen)
 
 
+def _parents(name: str) -> list[str]:
+    """a, a.b and a.b.c for a.b.c: all of them are imported with it."""
+    parts = name.split(".")
+    return [".".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+
+
 def _imported(source: bytes) -> list[str]:
-    """Paths that the imports in it may name; some of them are no files."""
-    names = []
+    """Names that its absolute imports bring, in functions too; some may be no modules."""
+    names: list[str] = []
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module:
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-    bases = {".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 2)}
-    return [base.replace(".", "/") + kind for base in sorted(bases) for kind in (".py", "/__init__.py")]
+    return names

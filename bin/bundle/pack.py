@@ -44,8 +44,9 @@ NO_PYTHON = FAILURES["site.no_python"]
 
 def main(wheels: str, nodes: str, target: str) -> None:
     pythons = pythons_at_hand(Path(nodes))
-    packages, licences = contents.third_party(Path(wheels)), contents.licences(Path(wheels))
-    whole = shipped_file(pythons, contents.own(), packages, licences)
+    own = contents.own()
+    packages = contents.third_party(Path(wheels), own)
+    whole = shipped_file(pythons, own, packages, contents.licences(Path(wheels)))
     path = Path(target)
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{os.getpid()}")
