@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from jobwrap.transfer import checksum
+from jobwrap.transfer.trouble import Busy
 
 # The modification time of every object: in September 2001, and not of any file that was written to since.
 SEAL = 1_000_000_000
@@ -61,20 +62,26 @@ class Cache:
         return os.path.join(self.folder, "objects", digest[:2], digest[2:])
 
     def find(self, digest: str) -> Held | None:
-        """The object with this sha256, held; None without one, or while another slot throws it away."""
+        """The object with this sha256, held; None without one.
+
+        Busy for the moment in which another slot has it for itself: to remove it, or since it is quite new.
+        """
         path = self.path_of(digest)
         try:
             file = os.open(path, os.O_RDONLY | _OPEN)
-        except OSError:
+        except FileNotFoundError:
             return None
         seen = os.fstat(file)
-        if not _lock(file, fcntl.LOCK_SH) or not _is_at(path, file) or not self._is_sealed(seen):
-            os.close(file)
-            if not self._is_sealed(seen):
-                self.remove(digest)
-            return None
-        self._touch(path)
-        return Held(digest, path, file, seen.st_size)
+        sealed, held = self._is_sealed(seen), _lock(file, fcntl.LOCK_SH)
+        if sealed and held and _is_at(path, file):
+            self._touch(path)
+            return Held(digest, path, file, seen.st_size)
+        os.close(file)
+        if not sealed:
+            self.remove(digest)
+        elif not held:
+            raise Busy
+        return None
 
     def _is_sealed(self, seen: os.stat_result) -> bool:
         return stat.S_ISREG(seen.st_mode) and int(seen.st_mtime) == SEAL and not seen.st_mode & 0o222
@@ -129,19 +136,39 @@ class Cache:
         return where.f_blocks * where.f_frsize // 2
 
     def make_room(self, size: int) -> bool:
-        """Evict what was not used for longest and is not in use, until `size` more bytes fit."""
-        entries = self.entries()
+        """Evict until `size` more bytes fit, in the quota and on the disk; whether they do."""
         where = os.statvfs(self.folder)
-        left = self.quota() - sum(one.size for one in entries)
-        left = min(left, where.f_bavail * where.f_frsize)
+        free = where.f_bavail * where.f_frsize
         if size > self.quota():
             return False
+        used = self._used()
+        missing = max(size - free, used + size - self.quota())
+        return self.shrink(used - missing) if missing > 0 else True
+
+    def _used(self) -> int:
+        return sum(one.size for one in self.entries())
+
+    def shrink(self, keep: int) -> bool:
+        """Remove what was not used for longest and is not in use, until at most `keep` bytes are left."""
+        entries = self.entries()
+        used = sum(one.size for one in entries)
         for one in entries:
-            if left >= size:
+            if used <= keep:
                 break
             if self.remove(one.digest):
-                left += one.size
-        return left >= size
+                used -= one.size
+        return used <= keep
+
+    def in_use(self, digest: str) -> bool:
+        """Whether some slot holds the object."""
+        try:
+            file = os.open(self.path_of(digest), os.O_RDONLY | _OPEN)
+        except OSError:
+            return False
+        try:
+            return not _lock(file, fcntl.LOCK_EX)
+        finally:
+            os.close(file)
 
     def remove(self, digest: str) -> bool:
         """Throw an object away unless it is in use."""
@@ -258,11 +285,12 @@ def _is_private(folder: str, owner: int) -> bool:
 
 
 def _lock(file: int, kind: int) -> bool:
+    """False while another holds it; OSError on a file system without locks."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
         return True
-    except OSError:
-        return False  # held by another, or a file system without locks
+    except BlockingIOError:
+        return False
 
 
 def _is_at(path: str, file: int) -> bool:

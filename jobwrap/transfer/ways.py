@@ -68,6 +68,9 @@ class ByCache:
         """As the straight way's; also Busy and PastCache."""
         try:
             return self._bring(protocol, place, attempt)
+        except Busy:
+            self._check_growth(self._caches[-1].arrived(self._digest or of_url(place)))
+            raise
         except Trouble as trouble:
             if trouble.kind in (NO_SPACE, SCRATCH) and self._claim:
                 raise PastCache(trouble.why) from trouble
@@ -105,7 +108,6 @@ class ByCache:
             cache = self._caches[-1]
             self._claim, self._key = cache.claim(key), key
             if not self._claim:
-                self._check_growth(cache.arrived(key))
                 raise Busy
             part, file = self._claim.path, self._claim.file
             self.sink = Sink(part, CacheRoom(cache), self._wanted.checksum, ("sha256",), file)
