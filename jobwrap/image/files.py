@@ -20,7 +20,7 @@ ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV)  # the last: autofs, which 
 # What the image itself can be blamed for; anything else is the file system's.
 ITS_OWN = (*ABSENT, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
 _BLOCK = 4096  # the ELF header, program headers and notes of nearly every file lie in the first
-_MOST = 16 << 20
+_MOST = 4 << 20  # of an image, its program and the driver together less than 16 MB
 
 Found = TypeVar("Found")
 
