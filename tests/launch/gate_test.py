@@ -27,7 +27,7 @@ STATIC = {
     "apptainer": (*APPTAINER, f"{IMAGES}/static:1"),
     "bwrap": (*BUBBLEWRAP, "--ro-bind", f"{IMAGES}/static:1", "/", *AS_FIRST),
 }
-CODES = (0, 1, 71, 85, 125, 126, 127, 128, 137, 143, 255)
+CODES = (0, 1, 71, 85, 126, 127, 143)
 SIGNALS = (signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV)
 
 
@@ -191,7 +191,7 @@ def test_a_task_cannot_end_a_gate_that_is_the_first_process(way):
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way not in FIRST])
 def test_a_task_that_kills_its_gate_is_killed_with_it_and_no_status_is_told(way):
-    with Gated(["sh", "-c", "kill -9 $PPID; sleep 60; echo alive"], WAYS[way]) as task:
+    with Gated(["sh", "-c", "kill -9 $PPID; while :; do :; done"], WAYS[way]) as task:
         task.gate.open([])
         ended = task.end()
     assert ended.code in {-signal.SIGKILL, 128 + signal.SIGKILL}

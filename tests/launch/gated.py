@@ -35,7 +35,7 @@ class Ended(NamedTuple):
 class Gated:
     """A command behind a closed gate; every process of it is in a session of its own."""
 
-    def __init__(self, command, runtime=(), machine=os.uname().machine, emulator=(), environment=None):
+    def __init__(self, command, runtime=(), machine="x86_64", emulator=(), environment=None):
         stderr, error = os.pipe()
         self.gate = Gate(machine, error)
         os.close(error)

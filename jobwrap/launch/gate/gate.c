@@ -135,7 +135,7 @@ static int run(int channel, char **command, char **environment, report *said)
 	int gate = call(GETPID, 0, 0, 0, 0), status, signal;
 	/* Said first: the first thing that a task does can be to kill the gate. */
 	say(channel, said, 'X', 0);
-	int task = environment && no ? call(CLONE, SIGCHLD, 0, 0, 0) : -EAGAIN;
+	int task = environment && no ? call(CLONE, SIGCHLD, 0, 0, 0) : -ENOMEM;
 	if (!task)
 		become_task(gate, command, environment, no);
 	if (task < 0) {
