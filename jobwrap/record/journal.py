@@ -60,17 +60,22 @@ class Journal:
         if not self._inside and os.path.lexists(self.target):
             self.target = _beside(self.target, record["id"][:8])  # it is that of the job that has the folder
         self.delivered = self._replace(self.target, text, sync=True, last=True)
-        if self.delivered:
-            _sync_folder(os.path.dirname(self.target))
-        else:
-            if self._inside:
-                self._replace(self._inside, text, sync=True, last=True)
-            try:
-                print(json.dumps(record), file=sys.stderr, flush=True)
-            except OSError:
-                pass  # nobody reads it
         for each in self._aside.values():
             each.reserve.remove()
+        if not self.delivered and self._inside:
+            _forget(self._inside)  # the disk was full before there was any reserve: this is room, too
+            self.delivered = any(
+                self._replace(self.target, form, sync=True, last=True) for form in (text, _shortened(text))
+            )
+        if self.delivered:
+            _sync_folder(os.path.dirname(self.target))
+            return
+        if self._inside:
+            self._replace(self._inside, text, sync=True, last=True)
+        try:
+            print(json.dumps(record), file=sys.stderr, flush=True)
+        except OSError:
+            pass  # nobody reads it
 
     def _replace(self, path: str, text: bytes, *, sync: bool = False, last: bool = False) -> bool:
         aside = self._aside.get(path)

@@ -19,15 +19,16 @@ class Reserve:
     def __init__(self, prefix: str) -> None:
         self._files: list[str] = []
         for path in (f"{prefix}.reserved{number}" for number in range(_COUNT)):
+            self._files.append(path)
             try:
                 file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o644)
-                self._files.append(path)
                 try:
                     os.posix_fallocate(file, 0, SIZE)
                 finally:
                     os.close(file)
-            except OSError:
-                break  # the disk is full already, or cannot do it
+            except OSError:  # the disk is full already, or cannot do it
+                self._give_back(self._files.pop())
+                break
 
     def take(self, *, last: bool) -> str:
         """The path of a file with SIZE bytes of room, the caller's now; "" for none."""
@@ -38,7 +39,11 @@ class Reserve:
     def remove(self) -> None:
         """Gives back what was not needed."""
         while self._files:
-            try:
-                os.unlink(self._files.pop())
-            except OSError:
-                pass  # its folder is gone
+            self._give_back(self._files.pop())
+
+    @staticmethod
+    def _give_back(path: str) -> None:
+        try:
+            os.unlink(path)
+        except OSError:
+            pass  # it is not there, or its folder is gone
