@@ -40,7 +40,16 @@ for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit() an
             continue  # a process that has just ended
         if stolen >= 0:
             print(pid, "steal", number)
-            if os.readlink(f"/proc/self/fd/{stolen}").startswith("socket:"):
+            file = os.readlink(f"/proc/self/fd/{stolen}")
+            if file.startswith("/memfd:jobwrap-gate"):
+                print(pid, "program", number)
+                for damage in (lambda: os.pwrite(stolen, b"\xcc" * 2000, 0), lambda: os.ftruncate(stolen, 0)):
+                    try:
+                        damage()
+                        print(pid, "damage", number)
+                    except OSError:
+                        pass
+            if file.startswith("socket:"):
                 print(pid, "socket", number)
                 for forged in (b"", b"S", b"D" * 176, b"x" * 4096):
                     socket.socket(fileno=os.dup(stolen)).send(forged, socket.MSG_DONTWAIT)
@@ -84,7 +93,8 @@ def test_a_task_finds_no_way_into_its_gate(place):
 def test_the_spy_does_find_ways_into_a_process_that_is_not_closed():
     """Apptainer's first process has copies of all: the channel cannot be opened there, nor forged."""
     found, _, said = spied("apptainer")
-    assert {"fd", "open", "steal", "socket", "mem"} <= found["1"]
+    assert {"fd", "open", "steal", "socket", "program", "mem"} <= found["1"]
+    assert "damage" not in found["1"]
     assert (said.status, said.refused) == (6 << 8, None)
 
 

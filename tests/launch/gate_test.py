@@ -85,8 +85,9 @@ def test_an_image_without_a_shell_is_no_different(runtime, words, ended):
     ("words", "ended"),
     [(["--exit", "0"], ends_as(0)), (["--exit", "143"], ends_as(143)), (["--signal", "15"], ends_as(by=15))],
 )
-def test_a_sif_is_no_different(sif, words, ended):
-    said = run(["/bin/report", *words], runtime=(*APPTAINER, str(sif)))
+@pytest.mark.parametrize("first", [(), ("--no-init",)])
+def test_a_sif_is_no_different(sif, first, words, ended):
+    said = run(["/bin/report", *words], runtime=(*APPTAINER, *first, str(sif)))
     assert (said.said.status, said.code) == ended
 
 

@@ -27,6 +27,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from jobwrap.failures import JobwrapError
+from jobwrap.launch.gate.nameless import nameless_file, nameless_program, write_all
 
 MACHINES = ("x86_64", "aarch64")
 _KEY = 16
@@ -35,7 +36,6 @@ _OPENING = struct.Struct(f"={_KEY}sQ")
 _REPORT = struct.Struct(f"={_KEY}sc3xii4x18q")
 _CREDENTIALS = struct.Struct("=3i")  # struct ucred of unix(7): pid, uid, gid
 _KIB = 1024
-_MFD_EXEC = 0x10  # linux/memfd.h; from Linux 6.3, where the system may ask for it
 
 
 class Usage(NamedTuple):
@@ -89,13 +89,15 @@ class Gate:
     pid        the gate's process in our PID namespace, whose child the task is; 0: not known
     """
 
-    def __init__(self, machine: str, stderr: int = 2) -> None:
+    def __init__(self, machine: str, stderr: int = 2, folder: str = "/tmp") -> None:
         """A closed gate; the task's stderr will be the file that `stderr` is now, whatever the runtime's is.
 
-        JobwrapError site.unsupported_cpu where there is no gate for this machine type.
+        folder  where its files are put, and at once unlinked, if there are none in memory
+        JobwrapError site.unsupported_cpu where there is no gate for this machine type; site.scratch
+        where no program may run, neither in memory nor on disk.
         """
-        self._program = _in_memory("jobwrap-gate", program(machine))
-        self._settings = os.memfd_create("jobwrap-settings")
+        self._program = nameless_program("jobwrap-gate", program(machine), folder)
+        self._settings = nameless_file("jobwrap-settings", folder)
         self._error = os.dup(stderr)
         # A pipe could be opened once more through /proc/PID/fd of any process that holds it.
         self._ours, self._theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
@@ -125,7 +127,7 @@ class Gate:
         Never waits for the gate, however much it is; if there is none any more, `status` tells.
         """
         block = b"".join(_setting(name, value) for name, value in settings)
-        _write_all(self._settings, block)
+        write_all(self._settings, block)
         try:
             self._ours.send(_OPENING.pack(self._key, len(block)))
         except (BrokenPipeError, ConnectionResetError):
@@ -206,19 +208,3 @@ def _usage(fields: Sequence[int]) -> Usage:
 
 def _setting(name: str, value: str | None) -> bytes:
     return os.fsencode(name if value is None else f"{name}={value}") + b"\0"
-
-
-def _in_memory(name: str, content: bytes) -> int:
-    """A descriptor of a file in memory that can be executed."""
-    try:
-        descriptor = os.memfd_create(name, os.MFD_CLOEXEC | _MFD_EXEC)
-    except OSError:  # an older kernel
-        descriptor = os.memfd_create(name)
-    _write_all(descriptor, content)
-    return descriptor
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    left = memoryview(content)
-    while left:
-        left = left[os.write(descriptor, left) :]
