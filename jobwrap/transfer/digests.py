@@ -18,6 +18,10 @@ _STRONG = re.compile(r'"[^"]*"')
 def promised(headers: dict[str, str]) -> list[tuple[str, str]]:
     """(algorithm, hex digest) of the whole file, as far as the algorithms are known here."""
     found = [(name, _from_base64(value)) for name, value in _REPR.findall(headers.get("repr-digest", ""))]
+    for name in ("sha256", "crc32c"):  # S3; that of a file sent in parts has their number behind it
+        value = headers.get(f"x-amz-checksum-{name}", "")
+        if "-" not in value:
+            found.append((name, _from_base64(value)))
     for one in headers.get("digest", "").split(","):
         name, equals, value = one.strip().partition("=")
         if equals:

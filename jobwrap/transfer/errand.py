@@ -76,7 +76,7 @@ class Errand:
         allowed = self.options.schemes
         if allowed is not None and scheme.rpartition("+")[2] not in allowed:
             raise Trouble(FORBIDDEN, f"the site does not allow {scheme + ':' if scheme else 'paths'}")
-        return protocol_of(scheme, self.options)
+        return protocol_of(scheme)
 
     def told(self) -> str:
         """What became of all places, in one line."""

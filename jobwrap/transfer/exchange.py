@@ -50,6 +50,14 @@ class Exchange(NamedTuple):
     url: Url
     key: Key
 
+    def read(self, most: int) -> bytes:
+        """The body, of which no more than `most` bytes are wanted."""
+        block = memoryview(bytearray(most))
+        at = 0
+        while at < most and (count := self.connection.readinto(block[at:])):
+            at += count
+        return bytes(block[:at])
+
     def close(self) -> None:
         connections.give_back(self.key, self.connection)
 
@@ -61,6 +69,8 @@ def ask(request: Request, attempt: Attempt, redirects: bool = True) -> Exchange:
     where there is no answer to be had.
     """
     first = _origin(request.url)
+    if request.url.scheme != "https":
+        request = request._replace(headers=_without_bearer(request.headers))
     for _ in range(_MOST_REDIRECTS):
         exchange = _by_some_route(request, attempt)
         answer = exchange.answer
@@ -72,6 +82,11 @@ def ask(request: Request, attempt: Attempt, redirects: bool = True) -> Exchange:
             headers = [one for one in request.headers if one[0] != "Authorization"]
             request = request._replace(headers=headers)
     raise Trouble(UNREACHABLE, f"it redirects more than {_MOST_REDIRECTS} times")
+
+
+def _without_bearer(headers: Headers) -> Headers:
+    """A token serves whoever reads it on its way; a signature serves one request only."""
+    return [one for one in headers if one[0] != "Authorization" or not one[1].startswith("Bearer ")]
 
 
 def refusal(answer: Answer) -> Trouble:
@@ -206,13 +221,14 @@ def _common(url: Url, attempt: Attempt, proxy: str) -> list[tuple[str, str]]:
 
 def trouble_of(error: Exception, attempt: Attempt) -> Trouble:
     """What an error of a connection means: most pass, but not an unknown name or a bad certificate."""
+    # Of ssl.SSLCertVerificationError, which is a ValueError too; ssl is not imported for it.
+    message = getattr(error, "verify_message", "")
+    if message:
+        return Trouble(UNREACHABLE, f"its certificate is not valid: {message}")
     if isinstance(error, ValueError):
         return Trouble(NOT_FOUND, str(error))
     if isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME:
         return Trouble(UNREACHABLE, "nobody knows a host of that name")
-    message = getattr(error, "verify_message", "")  # of ssl.SSLCertVerificationError, without importing ssl
-    if message:
-        return Trouble(UNREACHABLE, f"its certificate is not valid: {message}")
     if isinstance(error, OSError) and not isinstance(error, BadAnswer) and error.strerror:
         return Passing(attempt.reason(OSError(error.strerror)))
     return Passing(attempt.reason(error))

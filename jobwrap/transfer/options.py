@@ -30,6 +30,9 @@ class Options(NamedTuple):
     tokens       (host or host:port, file of its bearer token); only https: gets one
     token        file of the user's own token, for federations that ask for it
     credentials  folder of HTCondor's credentials, for URLs such as name+https://…
+    plugins      paths of HTCondor file-transfer plugins; () asks the node's HTCondor for them
+    director     URL of the OSDF's director; "" asks the federation itself
+    caches       URLs of caches of the OSDF that are asked first; "+" stands for the director's
     room         bytes that may be written here, all files together; None asks the file system alone
     fingerprint  whether a file without a checksum gets a sha256 all the same, for the record
     cache        folder that all slots of the node share
@@ -57,6 +60,9 @@ class Options(NamedTuple):
     tokens: tuple[tuple[str, str], ...] = ()
     token: str = ""
     credentials: str = ""
+    plugins: tuple[str, ...] = ()
+    director: str = ""
+    caches: tuple[str, ...] = ()
     room: int | None = None
     fingerprint: bool = True
     cache: str = ""

@@ -92,6 +92,22 @@ class Sink:
         self._hashes.add(count)
         self.offset += count
 
+    def adopt(self, path: str) -> None:
+        """A file that another program wrote is all of it: `path` is moved here and read for its digests."""
+        self.begin(None)
+        assert self._hashes
+        if self._ours:
+            os.rename(path, self.part)
+            os.close(self._file)
+            self._file = os.open(self.part, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with open(path if not self._ours else f"/proc/self/fd/{self._file}", "rb", buffering=0) as file:
+            while count := file.readinto(self.space()):
+                if self._ours:
+                    self._hashes.add(count)
+                    self.offset += count
+                else:
+                    self.filled(count)
+
     def check(self) -> dict[str, str]:
         """The digests by algorithm, once they were held against what is wanted and was promised."""
         assert self._hashes

@@ -1,9 +1,12 @@
 """What the tests of transfers share: the server that misbehaves, and certificates for it."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 from typing import NamedTuple
@@ -68,11 +71,41 @@ def faults(one_server):
     return one_server
 
 
-def make_certificate(path: Path, *words: str) -> Path:
-    """A certificate for localhost that signs itself, and its key, in one PEM file."""
-    key = path.with_suffix(".key")
-    names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
-    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", path)
-    subprocess.run([*command, *names, *(words or ("-days", "2"))], check=True, capture_output=True)
-    path.write_text(path.read_text() + key.read_text())
-    return path
+_CA = """
+[ca]
+default_ca = here
+[here]
+database = database
+new_certs_dir = .
+serial = serial
+default_md = sha256
+policy = policy
+x509_extensions = extensions
+[policy]
+commonName = supplied
+[extensions]
+subjectAltName = {name}
+basicConstraints = critical, CA:true
+[req]
+distinguished_name = empty
+[empty]
+"""
+
+
+def make_certificate(folder: Path, names="DNS:localhost, IP:127.0.0.1", year: int | None = None) -> Path:
+    """A certificate that signs itself, and its key, in one PEM file; good now, or on a day of `year`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config").write_text(_CA.format(name=names))
+    (folder / "database").touch()
+    (folder / "serial").write_text("01")
+    year = year or time.gmtime().tm_year
+    until = year if year < time.gmtime().tm_year else year + 1
+    for words in (
+        "req -new -newkey rsa:2048 -nodes -keyout key -out request -subj /CN=localhost -config config",
+        "ca -config config -selfsign -batch -keyfile key -in request -out certificate -notext"
+        f" -startdate {year}0101000000Z -enddate {until}0102000000Z",
+    ):
+        subprocess.run(["openssl", *words.split()], cwd=folder, check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_text((folder / "certificate").read_text() + (folder / "key").read_text())
+    return both

@@ -205,6 +205,15 @@ def until_close(request):
 
 
 @way
+def torn(request):
+    """As until_close, but without the end that TLS gives a connection."""
+    request.head(length=None)
+    request.send(CONTENT)
+    request.close()
+    request.handler.torn = True
+
+
+@way
 def chunked(request):
     request.head(length=None, Transfer_Encoding="chunked")
     for at in range(0, SIZE, 100_000):
@@ -304,6 +313,26 @@ def slowly(request):
         time.sleep(0.1)
 
 
+def director(request):
+    """A federation's: what its namespaces are is in the path behind the API's."""
+    namespace, _, path = re.sub("^/director/api/v1.0/director/(object|origin)/", "", request.path).partition(
+        "/"
+    )
+    links = {
+        "status": ["/ok/third", "/status/503/first", "/status/404/second"],
+        "broken": ["/status/503"],
+        "protected": [f"/{path}"],
+        "public": [f"/{path}"],
+    }.get(namespace)
+    if links is None:
+        request.answer("404 Not Found", b"no such namespace")
+        return
+    order = {"/ok/third": 3, "/status/503/first": 1, "/status/404/second": 2}
+    link = ", ".join(f'<{one}>; rel="duplicate"; pri={order.get(one, 1)}; depth=1' for one in links)
+    told = f"namespace=/{namespace}, require-token={'true' if namespace == 'protected' else 'false'}"
+    request.answer("307 Temporary Redirect", b"", Link=link, Location=links[0], X_Pelican_Namespace=told)
+
+
 # --- how a PUT can go ---
 
 
@@ -365,12 +394,14 @@ class Handler(socketserver.StreamRequestHandler):
     """One connection, many requests."""
 
     def handle(self):
-        self.close_connection = False
+        self.close_connection = self.torn = False
         try:
             if isinstance(self.request, ssl.SSLSocket):
                 self.request.do_handshake()
             while not self.close_connection and self.one():
                 pass
+            if isinstance(self.request, ssl.SSLSocket) and not self.torn:
+                self.request.unwrap()
         except OSError:
             pass  # whoever asked has gone
 
@@ -387,7 +418,13 @@ class Handler(socketserver.StreamRequestHandler):
             log.write(json.dumps([request.method, request.target, headers]) + "\n")
         if headers.get("expect") and not request.path.startswith(("/put_refused", "/put_elsewhere")):
             request.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if request.method == "OPTIONS":
+        if request.path == "/.well-known/pelican-configuration":
+            place = f"https://{headers['host']}/director"
+            request.answer(body=json.dumps({"director_endpoint": place}).encode())
+        elif request.path.startswith("/director/"):
+            request.body()
+            director(request)
+        elif request.method == "OPTIONS":
             request.answer("200 OK", b"", Allow="GET, PUT, MOVE" if "dav" in request.path else "GET, PUT")
         elif request.method == "MOVE":
             stored[re.sub(r"^https?://[^/]*", "", headers["destination"])] = stored.pop(request.path)

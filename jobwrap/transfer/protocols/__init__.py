@@ -10,18 +10,27 @@ import typing
 from importlib import import_module
 
 from jobwrap.transfer.attempt import Attempt
-from jobwrap.transfer.options import Options
 from jobwrap.transfer.sink import Sink
 from jobwrap.transfer.source import Source
-from jobwrap.transfer.trouble import SCHEME, Trouble
 
 SCHEMES = {
     "": "local",
     "file": "local",
     "http": "http",
     "https": "http",
+    "dav": "http",
+    "davs": "http",
+    "osdf": "osdf",
+    "pelican": "osdf",
+    "stash": "osdf",
+    "root": "xroot",
+    "roots": "xroot",
+    "xroot": "xroot",
+    "xroots": "xroot",
+    "s3": "s3",
     "data": "data",
 }
+_OTHERS = "plugin"
 
 
 class Protocol(typing.Protocol):
@@ -37,9 +46,7 @@ class Protocol(typing.Protocol):
         """Bring `source` to `place`, under another name first where that can be moved."""
 
 
-def protocol_of(scheme: str, options: Options) -> Protocol:
-    """The module that serves `scheme`; Trouble where none does."""
-    name = SCHEMES.get(scheme.rpartition("+")[2])
-    if name is None:
-        raise Trouble(SCHEME, f"nothing here can fetch {scheme}:")
+def protocol_of(scheme: str) -> Protocol:
+    """The module that serves `scheme`."""
+    name = SCHEMES.get(scheme.rpartition("+")[2], _OTHERS)
     return typing.cast(Protocol, import_module(f"{__name__}.{name}"))

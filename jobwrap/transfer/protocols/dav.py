@@ -40,11 +40,19 @@ def put_to(url: Url, source: Source, attempt: Attempt, headers: Headers = ()) ->
         raise
 
 
-def _send(url: Url, source: Source, attempt: Attempt, headers: Headers) -> None:
+def put_whole(url: Url, source: Source, attempt: Attempt, headers: Headers, asking: Headers) -> None:
+    """Bring `source` to `url`, where only that name can be written; `asking` are the headers of a HEAD."""
+    if attempt.tries and _is_right(url, source, attempt, asking, surely=True):
+        return
+    _send(url, source, attempt, headers, folders=False)
+    _check(url, source, attempt, asking)
+
+
+def _send(url: Url, source: Source, attempt: Attempt, headers: Headers, folders: bool = True) -> None:
     sha256 = binascii.b2a_base64(bytes.fromhex(source.digest("sha256", attempt)), newline=False).decode()
     sent = [*headers, ("Repr-Digest", f"sha-256=:{sha256}:")]
     answer = _ask(Request("PUT", url, sent, source.file, source.size), attempt)
-    if answer.status in _NO_FOLDER:
+    if answer.status in _NO_FOLDER and folders:
         _make_folders(url, attempt, headers)
         answer = _ask(Request("PUT", url, sent, source.file, source.size), attempt)
     if _is_good(answer):

@@ -10,12 +10,13 @@ from jobwrap.transfer.exchange import Exchange, Headers, Request
 from jobwrap.transfer.protocols import dav
 from jobwrap.transfer.sink import Sink
 from jobwrap.transfer.source import Source
-from jobwrap.transfer.trouble import UNREACHABLE, Passing, Trouble, Unchanged
+from jobwrap.transfer.trouble import DENIED, UNREACHABLE, Passing, Trouble, Unchanged
 from jobwrap.transfer.url import Url, scheme_of
 from jobwrap.transfer.wire import Answer
 
 _WHOLE, _PART, _NOT_MODIFIED, _NO_SUCH_RANGE = 200, 206, 304, 416
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_SAME = {"dav": "http", "davs": "https"}
 # A server that labels a compressed file by its name sends it as it is.
 _COMPRESSED = re.compile(r"\.(gz|tgz|Z|bz2|tbz2|xz|txz|zst|br)$")
 
@@ -37,13 +38,15 @@ def put(source: Source, place: str, attempt: Attempt) -> None:
 
 def address(place: str, attempt: Attempt) -> tuple[Url, list[tuple[str, str]]]:
     """Whom to ask, and what to show him."""
-    name, plus, scheme = scheme_of(place).rpartition("+")
+    _, plus, scheme = scheme_of(place).rpartition("+")
+    scheme = _SAME.get(scheme, scheme)
+    url = exchange.parsed(f"{scheme}:{place.partition(':')[2]}")
     if not plus:
-        return exchange.parsed(place), []
+        return url, []
     if scheme != "https":
-        raise Trouble(UNREACHABLE, "a credential is sent over https: only")
-    token = credentials.by_name(name, attempt.options.credentials)
-    return exchange.parsed(place[len(name) + 1 :]), [("Authorization", f"Bearer {token}")]
+        raise Trouble(DENIED, "a credential is sent over https: only")
+    token = credentials.by_name(place.partition("+")[0], attempt.options.credentials)
+    return url, [("Authorization", f"Bearer {token}")]
 
 
 def get_from(url: Url, sink: Sink, attempt: Attempt, headers: Headers = ()) -> None:
