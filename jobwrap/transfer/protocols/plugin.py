@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Mapping
 
@@ -47,23 +48,29 @@ def probe(place: str, attempt: Attempt) -> None:
 
 
 def put(source: Source, place: str, attempt: Attempt) -> None:
-    _transfer(place, f"/proc/self/fd/{source.file}", attempt, ("-upload",), (source.file,))
+    _transfer(place, _path_of(source), attempt, "-upload")
 
 
-def _transfer(
-    place: str, path: str, attempt: Attempt, more: tuple[str, ...] = (), keep: tuple[int, ...] = ()
-) -> None:
+def _path_of(source: Source) -> str:
+    """Plugins follow no link, which /proc/self/fd is: they get the path, if it is still the file's."""
+    path = os.readlink(f"/proc/self/fd/{source.file}")
+    if not os.path.exists(path) or not os.path.samestat(os.lstat(path), os.fstat(source.file)):
+        raise Trouble(NOT_FOUND, "the file is no longer where it was opened")
+    return path
+
+
+def _transfer(place: str, path: str, attempt: Attempt, *more: str) -> None:
     plugin = _plugin(place, attempt)
     attempt.within(attempt.options.deadline, f"{os.path.basename(plugin)}'s transfer")
-    ask, told = os.memfd_create("infile"), os.memfd_create("outfile")
-    try:
-        os.write(ask, f"[ LocalFileName = {format_value(path)}; Url = {format_value(place)} ]\n".encode())
-        files = ("-infile", f"/proc/self/fd/{ask}", "-outfile", f"/proc/self/fd/{told}")
-        ran = run([plugin, *files, *more], attempt, (ask, told, *keep))
-        answer = os.pread(told, 1 << 20, 0).decode(errors="replace")
-    finally:
-        os.close(ask)
-        os.close(told)
+    with tempfile.TemporaryDirectory(prefix="jobwrap-") as folder:
+        ask, told = os.path.join(folder, "in"), os.path.join(folder, "out")
+        with open(ask, "w", encoding="utf-8") as file:
+            file.write(f"[ LocalFileName = {format_value(path)}; Url = {format_value(place)} ]\n")
+        with open(told, "w"):
+            pass  # HTCondor makes it beforehand, and plugins may rely on that
+        ran = run([plugin, "-infile", ask, "-outfile", told, *more], attempt)
+        with open(told, encoding="utf-8", errors="replace") as file:
+            answer = file.read(1 << 20)
     result = parse_value(answer.strip("\0 \r\n"), new=True)
     if ran.code or not isinstance(result, dict) or result.get("transfersuccess") is not True:
         raise _trouble(result if isinstance(result, dict) else {}, ran.code, attempt)
