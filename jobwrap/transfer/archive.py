@@ -52,9 +52,18 @@ def unpack(archive: str, folder: str, room: Room) -> None:
             tree.finish()
         finally:
             tree.close()
-    except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError) as error:
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        lzma.LZMAError,
+        zlib.error,
+        EOFError,
+        RuntimeError,
+    ) as error:
         raise Trouble(ARCHIVE, f"it cannot be unpacked: {error}") from error
     except OSError as error:
+        if error.errno is None:  # of gzip and bz2, about what they read
+            raise Trouble(ARCHIVE, f"it cannot be unpacked: {error}") from error
         raise trouble_here(error) from error
 
 
@@ -186,6 +195,14 @@ def _of_tar(archive: str) -> Iterator[Member]:
         for one in tar:
             content = tar.extractfile(one) if one.isreg() else None
             yield Member(one.name, _kind_in_tar(one), _mode(one.mode), one.size, content, one.linkname)
+        _read_out(tar)
+
+
+def _read_out(tar: tarfile.TarFile) -> None:
+    """What lies behind the last member: the checksum of the compression is at its very end."""
+    assert tar.fileobj
+    while tar.fileobj.read(_BLOCK):
+        pass
 
 
 def _open_tar(archive: str) -> tarfile.TarFile:

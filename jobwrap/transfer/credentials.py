@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from jobwrap.transfer.trouble import DENIED, Trouble
 from jobwrap.transfer.url import Url
 
+_TLS = 443
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -30,13 +31,12 @@ def read_token(path: str) -> str:
 
 
 def for_origin(url: Url, tokens: tuple[tuple[str, str], ...]) -> str | None:
-    """The token for the server of `url` among (host or host:port, file), None where it may have none."""
+    """The token for the server of `url` among (host, or host:port for another than 443; file), None where it may have none."""
     if url.scheme != "https":
         return None
-    for host, path in tokens:
-        if host.lower() in (url.host, url.authority):
-            return read_token(path)
-    return None
+    port = url.port or _TLS
+    names = (f"{url.host}:{port}", url.host) if port == _TLS else (f"{url.host}:{port}",)
+    return next((read_token(path) for host, path in tokens if host.lower() in names), None)
 
 
 def by_name(name: str, folder: str) -> str:

@@ -123,4 +123,6 @@ def redact(place: str) -> str:
 
 def _shown(pair: str) -> str:
     name, equals, _ = pair.partition("=")
-    return pair if not equals or name.lower() in HARMLESS else f"{name}=…"
+    if name.lower() in HARMLESS:
+        return pair
+    return f"{name}=…" if equals else "…"
