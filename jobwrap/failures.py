@@ -57,7 +57,7 @@ _ROWS = (
     ("input.checksum", DATA, 65, ELSEWHERE, HOLD, "input {name} does not have the checksum that was asked for ({places}); check the checksum, or the data at its source"),
     ("input.scheme", USER, 64, NEVER, HOLD, "input {name} has a URL that jobwrap cannot fetch ({scheme}:); use one of {known}"),
     ("input.archive", USER, 65, NEVER, HOLD, "input {name} cannot be unpacked ({places}); it must be a whole tar or zip archive with nothing in it that leads outside"),
-    ("input.no_space", SITE, 74, ELSEWHERE, REQUEUE, "there was no room left in {scratch} for input {name}; run where there is more disk, or ask for more with --disk"),
+    ("input.no_space", SITE, 74, ELSEWHERE, REQUEUE, "there was no room left in {scratch} for input {name} ({problem}); run where there is more disk, or ask for more with --disk"),
     ("image.none", USER, 64, NEVER, HOLD, "no image was named and the site has no default; name one with --image"),
     ("image.not_found", USER, 66, NEVER, HOLD, "there is no image {image}{near}; check its name"),
     ("image.unreachable", DATA, 69, LATER, REQUEUE, "the image {image} could not be brought to this node: {problem}; try again later, or name one of the image tree"),

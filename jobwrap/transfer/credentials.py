@@ -31,7 +31,10 @@ def read_token(path: str) -> str:
 
 
 def for_origin(url: Url, tokens: tuple[tuple[str, str], ...]) -> str | None:
-    """The token for the server of `url` among (host, or host:port for another than 443; file), None where it may have none."""
+    """The token for the server of `url`, None where it may have none.
+
+    tokens are (host, file), or (host:port, file) for another port than 443.
+    """
     if url.scheme != "https":
         return None
     port = url.port or _TLS

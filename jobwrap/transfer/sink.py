@@ -123,6 +123,7 @@ class Sink:
             os.rename(self.part, path)
         except OSError as error:
             raise trouble_here(error) from error
+        self._claimed = 0  # its room is taken for good
         self._release()
 
     def forget(self) -> None:
