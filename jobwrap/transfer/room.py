@@ -27,9 +27,7 @@ class Room:
         with self._lock:
             if self._left is not None:
                 if size > self._left:
-                    raise Trouble(
-                        NO_SPACE, f"{size} bytes are more than the {self._left} left of the allowance"
-                    )
+                    raise Trouble(NO_SPACE, f"{size} bytes are more than the {self._left} that are allowed")
                 self._left -= size
             self._small += size
             if self._small < _SMALL:
