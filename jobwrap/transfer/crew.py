@@ -35,12 +35,14 @@ class Crew:
         self._attempts: dict[Attempt, Errand] = {}
         self._lock = threading.Lock()
         self._news, self._wake = os.pipe()
-        self._left = 0
+        self._left = self._all = 0
+        self._moved = 0  # bytes of errands that are done
+        self._told = time.monotonic()
         self._over = False
 
     def run(self, errands: Sequence[Errand]) -> None:
         """Until all is said, or those who want the files are gone."""
-        self._left = len(errands)
+        self._left = self._all = len(errands)
         for errand in errands:
             self._queue.put(errand)
         for _ in range(min(self._options.parallel, len(errands))):
@@ -65,9 +67,24 @@ class Crew:
             now = time.monotonic()
             self._call_due(now)
             self._watch_attempts(now, now - last if now - last > _STOOD_STILL else 0.0)
+            self._tell_progress(now)
             last = now
         while poll.poll() and not select.select([self._link.alive], [], [], 0)[0]:
             os.read(self._news, 4096)  # what is held in the cache is held until those who want it hold it
+
+    def _tell_progress(self, now: float) -> None:
+        """(files, of, bytes, of) once a second; the last is None as long as some length is not known."""
+        if now - self._told < 1.0:
+            return
+        self._told = now
+        with self._lock:
+            if self._over:
+                return
+            under_way = [(attempt.moved, attempt.total) for attempt in self._attempts]
+            files, moved = self._all - self._left, self._moved + sum(one for one, _ in under_way)
+            known = all(total is not None for _, total in under_way) and len(under_way) == self._left
+            total = self._moved + sum(one or 0 for _, one in under_way) if known else None
+            self._link.send(("progress", (files, self._all, moved, total)))
 
     def _until_due(self) -> float:
         with self._lock:
@@ -117,6 +134,8 @@ class Crew:
                 if self._attempts.pop(attempt, None) is None:
                     return  # given up on: this errand is another's now
             errand.attempts += attempt.asked
+            if not isinstance(end, Exception):
+                self._moved += attempt.moved
             self._settle(errand, end)
 
     def _settle(self, errand: Errand, end: object) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from jobwrap.transfer.apart import Link
 from jobwrap.transfer.deliver import deliver
 from jobwrap.transfer.options import Options, options_of
+from jobwrap.transfer.progress import Progress
 from jobwrap.transfer.work import Cancelled, Work
 
 # What the other rooms import from here.
@@ -63,15 +64,22 @@ class Fetched(NamedTuple):
 
 
 def fetch_all(
-    wanted: Sequence[Wanted], options: Options = DEFAULTS, cancelled: Callable[[], bool] | None = None
+    wanted: Sequence[Wanted],
+    options: Options = DEFAULTS,
+    cancelled: Callable[[], bool] | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> list[Fetched]:
     """Fetch all of them and return when the last is in place, in the order of `wanted`.
 
     The first that finally fails ends the others: JobwrapError input.…, policy.forbidden or site.scratch.
     Cancelled when `cancelled()` became true, which is asked ten times a second. No partial file is left
-    either way.
+    either way. `progress` is called about once a second.
     """
-    return Fetching(wanted, options).wait(cancelled) if wanted else []
+    if not wanted:
+        return []
+    fetching = Fetching(wanted, options)
+    fetching.progress = progress
+    return fetching.wait(cancelled)
 
 
 def probe_all(wanted: Sequence[Wanted], options: Options = DEFAULTS) -> None:

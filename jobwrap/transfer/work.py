@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from jobwrap.failures import JobwrapError
 from jobwrap.transfer.apart import Child
+from jobwrap.transfer.progress import Progress
 
 Result = TypeVar("Result")
 
@@ -16,7 +17,12 @@ class Cancelled(Exception):
 
 
 class Work(Generic[Result]):
-    """For a caller with other things to wait for there are fileno() and read() beside wait()."""
+    """For a caller with other things to wait for there are fileno() and read() beside wait().
+
+    progress is called about once a second, if it is set.
+    """
+
+    progress: Callable[[Progress], None] | None = None
 
     def __init__(self, main: Callable[..., None], *args: object, keep: tuple[int, ...] = ()) -> None:
         self._child: Child | None = Child(main, *args, keep=keep)
@@ -54,6 +60,10 @@ class Work(Generic[Result]):
         if messages is None:
             raise JobwrapError("jobwrap.bug", problem="the process that moves files was killed")
         for kind, *told in messages:
+            if kind == "progress":
+                if self.progress:
+                    self.progress(Progress(*told[0]))
+                continue
             if kind == "failed":
                 raise JobwrapError(told[0], **told[1])
             if kind == "over":

@@ -1,0 +1,100 @@
+"""How far transfers are, for a person: one line drawn again and again, or a line now and then in a log."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple, TextIO
+
+_EVERY = 0.25  # seconds, on a terminal
+_FIRST, _LONGEST = 10.0, 300.0  # elsewhere: the first line after so long, then ever more rarely
+_SMOOTH = 5.0  # seconds over which the rate is evened out
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+_THOUSAND = 1000.0
+
+
+class Progress(NamedTuple):
+    """Files that are in place and bytes that have come, of how many; of_bytes None where not all is known."""
+
+    files: int
+    of_files: int
+    bytes: int
+    of_bytes: int | None
+
+
+class ProgressLine:
+    """Call it with each Progress, and end() it."""
+
+    def __init__(self, stream: TextIO, what: str) -> None:
+        self._stream, self._what = stream, what
+        self._terminal = stream.isatty()
+        self._next = time.monotonic() + (0.0 if self._terminal else _FIRST)
+        self._pause = _EVERY if self._terminal else _FIRST
+        self._last = (time.monotonic(), 0)
+        self._rate = 0.0
+        self._drawn = 0
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._measure(now, progress.bytes)
+        self._next = now + self._pause
+        line = f"{self._what}: {in_words(progress, self._rate)}"
+        if self._terminal:
+            self._write(f"\r{line:<{self._drawn}}")
+            self._drawn = len(line)
+        else:
+            self._pause = min(2 * self._pause, _LONGEST)
+            self._write(f"{line}\n")
+
+    def end(self) -> None:
+        """Leave the terminal's line as if nothing had been there."""
+        if self._drawn:
+            self._write(f"\r{'':<{self._drawn}}\r")
+
+    def _measure(self, now: float, moved: int) -> None:
+        then, before = self._last
+        span = max(now - then, 1e-3)
+        weight = min(1.0, span / _SMOOTH) if self._rate else 1.0
+        self._rate += weight * (max(0, moved - before) / span - self._rate)
+        self._last = (now, moved)
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            pass  # nobody looks any more
+
+
+def in_words(progress: Progress, rate: float) -> str:
+    """3 of 12 files, 1.2 GB of 4.0 GB, 110 MB/s, 25 s left"""
+    parts = [f"{progress.files} of {progress.of_files} files"]
+    if progress.of_bytes is None:
+        parts.append(_amount(progress.bytes))
+    else:
+        parts.append(f"{_amount(progress.bytes)} of {_amount(progress.of_bytes)}")
+    parts.append(f"{_amount(rate)}/s")
+    if progress.of_bytes is not None and rate > 0:
+        parts.append(f"{_span((progress.of_bytes - progress.bytes) / rate)} left")
+    return ", ".join(parts)
+
+
+def _amount(number: float) -> str:
+    unit = 0
+    while number >= _THOUSAND and unit < len(_UNITS) - 1:
+        number, unit = number / _THOUSAND, unit + 1
+    digits = 1 if unit and number < 100 else 0  # noqa: PLR2004  # three digits are enough
+    return f"{number:.{digits}f} {_UNITS[unit]}"
+
+
+def _span(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (
+        f"{hours}:{minutes:02}:{seconds:02}"
+        if hours
+        else f"{minutes}:{seconds:02}"
+        if minutes
+        else f"{seconds} s"
+    )
