@@ -18,16 +18,13 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
 from typing import NamedTuple
-
-from jobwrap.transfer import checksum
-from jobwrap.transfer.trouble import Busy
 
 # The modification time of every object: in September 2001, and not of any file that was written to since.
 SEAL = 1_000_000_000
-_DIGEST = re.compile("[0-9a-f]{64}")
-_OPEN = os.O_CLOEXEC | os.O_NOFOLLOW
+DIGEST = re.compile("[0-9a-f]{64}")
+OPEN = os.O_CLOEXEC | os.O_NOFOLLOW
+_MOMENT, _MOMENTS = 0.01, 100  # seconds, and how many of them
 
 
 class Held(NamedTuple):
@@ -39,21 +36,12 @@ class Held(NamedTuple):
     size: int
 
 
-class Entry(NamedTuple):
-    """An object as `jobwrap cache list` shows it; `used` is seconds since the epoch."""
-
-    digest: str
-    path: str
-    size: int
-    used: float
-
-
 class Cache:
     """One folder. `ours`: objects may be added and removed; otherwise they are only read."""
 
     def __init__(self, folder: str, ours: bool, quota: int | None = None) -> None:
         self.folder, self.ours = folder, ours
-        self._quota = quota
+        self.quota = quota
         if ours:
             for name in ("objects", "incoming", "urls"):
                 os.makedirs(os.path.join(folder, name), mode=0o755, exist_ok=True)
@@ -62,29 +50,21 @@ class Cache:
         return os.path.join(self.folder, "objects", digest[:2], digest[2:])
 
     def find(self, digest: str) -> Held | None:
-        """The object with this sha256, held; None without one.
-
-        Busy for the moment in which another slot has it for itself: to remove it, or since it is quite new.
-        """
+        """The object with this sha256, held; None without one."""
         path = self.path_of(digest)
         try:
-            file = os.open(path, os.O_RDONLY | _OPEN)
+            file = os.open(path, os.O_RDONLY | OPEN)
         except FileNotFoundError:
             return None
         seen = os.fstat(file)
-        sealed, held = self._is_sealed(seen), _lock(file, fcntl.LOCK_SH)
-        if sealed and held and _is_at(path, file):
+        sealed = stat.S_ISREG(seen.st_mode) and int(seen.st_mtime) == SEAL and not seen.st_mode & 0o222
+        if sealed and _lock_soon(file) and is_at(path, file):
             self._touch(path)
             return Held(digest, path, file, seen.st_size)
         os.close(file)
         if not sealed:
             self.remove(digest)
-        elif not held:
-            raise Busy
         return None
-
-    def _is_sealed(self, seen: os.stat_result) -> bool:
-        return stat.S_ISREG(seen.st_mode) and int(seen.st_mtime) == SEAL and not seen.st_mode & 0o222
 
     def _touch(self, path: str) -> None:
         """Note the use of an object; by hand, since file systems are mounted noatime."""
@@ -95,11 +75,11 @@ class Cache:
         """The right to fetch what `key` (a digest, or of_url()) names; None while another slot has it."""
         path = os.path.join(self.folder, "incoming", key)
         while True:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | _OPEN, 0o644)
-            if not _lock(file, fcntl.LOCK_EX):
+            file = os.open(path, os.O_RDWR | os.O_CREAT | OPEN, 0o644)
+            if not lock(file, fcntl.LOCK_EX):
                 os.close(file)
                 return None
-            if _is_at(path, file):
+            if is_at(path, file):
                 return Claim(self, path, file)
             os.close(file)  # its holder was done with it in between
 
@@ -110,101 +90,20 @@ class Cache:
         except OSError:
             return 0
 
-    def entries(self) -> list[Entry]:
-        """All objects, the least recently used first."""
-        found = []
-        for digest, path in self._objects():
-            try:
-                seen = os.lstat(path)
-            except OSError:
-                continue  # removed meanwhile
-            found.append(Entry(digest, path, seen.st_size, seen.st_atime))
-        return sorted(found, key=lambda one: one.used)
-
-    def _objects(self) -> Iterator[tuple[str, str]]:
-        top = os.path.join(self.folder, "objects")
-        for prefix in _listed(top):
-            for rest in _listed(os.path.join(top, prefix)):
-                if _DIGEST.fullmatch(prefix + rest):
-                    yield prefix + rest, os.path.join(top, prefix, rest)
-
-    def quota(self) -> int:
-        """Bytes that objects may take; half of the file system where the site says nothing."""
-        if self._quota is not None:
-            return self._quota
-        where = os.statvfs(self.folder)
-        return where.f_blocks * where.f_frsize // 2
-
-    def make_room(self, size: int) -> bool:
-        """Evict until `size` more bytes fit, in the quota and on the disk; whether they do."""
-        where = os.statvfs(self.folder)
-        free = where.f_bavail * where.f_frsize
-        if size > self.quota():
-            return False
-        used = self._used()
-        missing = max(size - free, used + size - self.quota())
-        return self.shrink(used - missing) if missing > 0 else True
-
-    def _used(self) -> int:
-        return sum(one.size for one in self.entries())
-
-    def shrink(self, keep: int) -> bool:
-        """Remove what was not used for longest and is not in use, until at most `keep` bytes are left."""
-        entries = self.entries()
-        used = sum(one.size for one in entries)
-        for one in entries:
-            if used <= keep:
-                break
-            if self.remove(one.digest):
-                used -= one.size
-        return used <= keep
-
-    def in_use(self, digest: str) -> bool:
-        """Whether some slot holds the object."""
-        try:
-            file = os.open(self.path_of(digest), os.O_RDONLY | _OPEN)
-        except OSError:
-            return False
-        try:
-            return not _lock(file, fcntl.LOCK_EX)
-        finally:
-            os.close(file)
-
     def remove(self, digest: str) -> bool:
         """Throw an object away unless it is in use."""
         path = self.path_of(digest)
         try:
-            file = os.open(path, os.O_RDONLY | _OPEN)
+            file = os.open(path, os.O_RDONLY | OPEN)
         except OSError:
             return False
         try:
-            if not self.ours or not _lock(file, fcntl.LOCK_EX) or not _is_at(path, file):
+            if not self.ours or not lock(file, fcntl.LOCK_EX) or not is_at(path, file):
                 return False
             os.unlink(path)
             return True
         finally:
             os.close(file)
-
-    def is_right(self, digest: str) -> bool:
-        """Whether an object still has the content it was checked for; reads all of it."""
-        held = self.find(digest)
-        if held is None:
-            return False
-        try:
-            return checksum.of_file(held.path, "sha256") == digest
-        finally:
-            os.close(held.file)
-
-    def sweep(self) -> int:
-        """Remove what dead slots left half fetched; how many files that was."""
-        count = 0
-        folder = os.path.join(self.folder, "incoming")
-        for name in _listed(folder):
-            claim = self.claim(name)
-            if claim:
-                claim.drop()
-                count += 1
-        return count
 
     def known(self, url: str) -> tuple[str, str] | None:
         """(sha256, ETag) of what `url` gave last."""
@@ -213,7 +112,7 @@ class Cache:
                 digest, etag = file.read().splitlines()
         except (OSError, ValueError):
             return None
-        return (digest, etag) if _DIGEST.fullmatch(digest) else None
+        return (digest, etag) if DIGEST.fullmatch(digest) else None
 
     def note(self, url: str, digest: str, etag: str) -> None:
         """Remember what `url` gave, for who asks its server whether that is still so."""
@@ -284,7 +183,16 @@ def _is_private(folder: str, owner: int) -> bool:
     return stat.S_ISDIR(seen.st_mode) and seen.st_uid == owner and not seen.st_mode & 0o022
 
 
-def _lock(file: int, kind: int) -> bool:
+def _lock_soon(file: int) -> bool:
+    """A shared lock: another slot has one of its own only for the moment of putting in place or removing."""
+    for _ in range(_MOMENTS):
+        if lock(file, fcntl.LOCK_SH):
+            return True
+        time.sleep(_MOMENT)
+    return False
+
+
+def lock(file: int, kind: int) -> bool:
     """False while another holds it; OSError on a file system without locks."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
@@ -293,19 +201,12 @@ def _lock(file: int, kind: int) -> bool:
         return False
 
 
-def _is_at(path: str, file: int) -> bool:
+def is_at(path: str, file: int) -> bool:
     """Whether `path` still names the open file: what was locked may have been removed or renamed before."""
     try:
         return os.path.samestat(os.lstat(path), os.fstat(file))
     except OSError:
         return False
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
 
 
 def _sync_folder(path: str) -> None:

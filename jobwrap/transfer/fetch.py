@@ -82,6 +82,23 @@ def fetch_all(
     return fetching.wait(cancelled)
 
 
+def find_cached(checksum: tuple[str, str] | None, options: Options = DEFAULTS) -> str:
+    """The path of the file with this checksum in the node's cache, "" without one; no byte of it is read.
+
+    It is to be bound read-only; this process holds it against eviction for as long as it lives.
+    """
+    if not options.cache or checksum is None or checksum[0] != "sha256":
+        return ""
+    from jobwrap.transfer.cache import open_caches
+
+    for cache in open_caches(options.cache, options.cache_quota, options.cache_owners):
+        held = cache.find(checksum[1])
+        if held:
+            _held.append(held.file)
+            return held.path
+    return ""
+
+
 def probe_all(wanted: Sequence[Wanted], options: Options = DEFAULTS) -> None:
     """Ask for each whether it could be fetched, read none and write nothing; JobwrapError as fetch_all."""
     if wanted:

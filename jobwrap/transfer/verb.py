@@ -9,8 +9,9 @@ import time
 from jobwrap.failures import JobwrapError
 from jobwrap.job import words
 from jobwrap.settings import Settings, read_settings
-from jobwrap.transfer.cache import Cache, Entry, open_caches
-from jobwrap.transfer.trouble import Busy
+from jobwrap.transfer import cachecare
+from jobwrap.transfer.cache import Cache, open_caches
+from jobwrap.transfer.cachecare import Entry
 
 _HELP = """usage: jobwrap cache list  [--json] [--site FILE | --cache FOLDER]
        jobwrap cache check [--json] [--site FILE | --cache FOLDER]
@@ -65,7 +66,7 @@ def _caches(options: dict[str, str], settings: Settings) -> list[Cache]:
 
 
 def _list(caches: list[Cache], options: dict[str, str]) -> int:
-    entries = [(cache, entry) for cache in caches for entry in cache.entries()]
+    entries = [(cache, entry) for cache in caches for entry in cachecare.entries(cache)]
     if "--json" in options:
         print(json.dumps([{**entry._asdict(), "in_use": _in_use(cache, entry)} for cache, entry in entries]))
         return 0
@@ -73,23 +74,19 @@ def _list(caches: list[Cache], options: dict[str, str]) -> int:
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used))
         print(f"{entry.digest}  {entry.size:>14}  {used}{'  in use' if _in_use(cache, entry) else ''}")
     total = sum(entry.size for _, entry in entries)
-    print(f"{len(entries)} files, {total} bytes of {caches[-1].quota()}")
+    print(f"{len(entries)} files, {total} bytes of {cachecare.quota(caches[-1])}")
     return 0
 
 
 def _in_use(cache: Cache, entry: Entry) -> bool:
-    return cache.in_use(entry.digest)
+    return cachecare.in_use(cache, entry.digest)
 
 
 def _check(caches: list[Cache], options: dict[str, str]) -> int:
     bad = []
     for cache in caches:
-        for entry in cache.entries():
-            try:
-                right = cache.is_right(entry.digest)
-            except Busy:
-                continue  # quite new, or being removed
-            if not right:
+        for entry in cachecare.entries(cache):
+            if not cachecare.is_right(cache, entry.digest):
                 cache.remove(entry.digest)
                 bad.append(entry.path)
     print(
@@ -106,10 +103,10 @@ def _prune(caches: list[Cache], options: dict[str, str]) -> int:
         raise JobwrapError("job.usage", problem=f"--to: {error}") from error
     for cache in caches:
         if cache.ours:
-            before = cache.entries()
-            swept = cache.sweep()
-            cache.shrink(cache.quota() if keep is None else keep)
-            gone = len(before) - len(cache.entries())
+            before = cachecare.entries(cache)
+            swept = cachecare.sweep(cache)
+            cachecare.shrink(cache, cachecare.quota(cache) if keep is None else keep)
+            gone = len(before) - len(cachecare.entries(cache))
             print(f"{cache.folder}: {gone} files removed, and {swept} that were never finished")
     return 0
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.cache import Cache, Claim, Held, of_url
+from jobwrap.transfer.cachecare import make_room
 from jobwrap.transfer.copying import copy
 from jobwrap.transfer.protocols import Protocol
 from jobwrap.transfer.room import Room
@@ -168,7 +169,7 @@ class CacheRoom:
     def claim(self, where: int, size: int) -> None:
         if size > self._granted:
             grant = max(size, self._STEP)
-            if not self._cache.make_room(grant) and not self._cache.make_room(size):
+            if not make_room(self._cache, grant) and not make_room(self._cache, size):
                 raise PastCache("it does not fit")
             self._granted = grant
         self._granted -= size

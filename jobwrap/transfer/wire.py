@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HEAD_LIMIT = 1 << 16
 # A blocked read returns after so long with what is there, so that counters of progress move.
-_TICK = struct.pack("@ll", 1, 0)
+_TICK = struct.pack("@ll", 0, 500_000)
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\r\n]*))?\r?\n")
 _CHUNK_SIZE = re.compile(b"[0-9A-Fa-f]{1,15}")
 _FIRST_FINAL, _NO_CONTENT, _REDIRECTION, _NOT_MODIFIED = 200, 204, 300, 304

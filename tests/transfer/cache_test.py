@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from jobwrap.transfer.cache import SEAL, Cache, open_caches
-from jobwrap.transfer.fetch import Wanted, fetch_all
+from jobwrap.transfer.cachecare import entries, is_right, make_room, sweep
+from jobwrap.transfer.fetch import Wanted, fetch_all, find_cached
 from tests.transfer.conftest import SWIFT
 from tests.transfer.fault_server import CONTENT, SHA256
 
@@ -53,7 +54,7 @@ def test_the_second_of_two_asks_no_server(faults, cache, tmp_path):
 def test_each_job_gets_a_file_of_its_own(faults, cache, tmp_path):
     fetch(faults, cache, "ok", tmp_path)
     (tmp_path / "x").write_bytes(b"changed by a task")
-    assert cache.is_right(SHA256)
+    assert is_right(cache, SHA256)
     assert not os.stat(cache.path_of(SHA256)).st_mode & 0o222
 
 
@@ -79,7 +80,7 @@ def test_without_a_checksum_and_an_etag_it_comes_anew(faults, cache, tmp_path):
 def test_a_wrong_file_never_becomes_an_object(faults, cache, tmp_path):
     with pytest.raises(Exception, match="sha256"):
         fetch(faults, cache, "ok", tmp_path, ("sha256", "00" * 32))
-    assert cache.entries() == [] and os.listdir(f"{cache.folder}/incoming") == []
+    assert entries(cache) == [] and os.listdir(f"{cache.folder}/incoming") == []
 
 
 def test_an_object_that_was_written_to_is_thrown_away(faults, cache, tmp_path):
@@ -100,7 +101,7 @@ def test_rot_that_left_the_time_stamp_alone_is_found_by_reading(cache):
     Path(path).write_bytes(b"evil")
     os.utime(path, (time.time(), SEAL))
     os.chmod(path, 0o444)
-    assert not cache.is_right(digest)
+    assert not is_right(cache, digest)
 
 
 def test_the_least_recently_used_goes_first_and_what_is_in_use_stays(tmp_path):
@@ -110,12 +111,12 @@ def test_the_least_recently_used_goes_first_and_what_is_in_use_stays(tmp_path):
         os.utime(cache.path_of(digest), (1000 + age, SEAL))
     held = cache.find(digests[1])
     os.utime(cache.path_of(digests[1]), (1000, SEAL))
-    assert cache.make_room(60)
-    assert [one.digest for one in cache.entries()] == [digests[1]]
-    assert not cache.make_room(90)
+    assert make_room(cache, 60)
+    assert [one.digest for one in entries(cache)] == [digests[1]]
+    assert not make_room(cache, 90)
     os.close(held.file)
-    assert cache.make_room(90)
-    assert not cache.make_room(101)
+    assert make_room(cache, 90)
+    assert not make_room(cache, 101)
 
 
 def test_a_file_that_does_not_fit_comes_past_the_cache(faults, cache, tmp_path):
@@ -135,7 +136,7 @@ def test_a_slot_that_stands_still_with_its_claim_is_passed_by(faults, cache, tmp
 def test_what_dead_slots_left_is_swept(cache):
     claim = cache.claim("held")
     os.close(cache.claim("dead").file)
-    assert cache.sweep() == 1
+    assert sweep(cache) == 1
     assert os.listdir(f"{cache.folder}/incoming") == ["held"]
     claim.drop()
 
@@ -182,4 +183,13 @@ def test_when_the_one_that_downloads_is_killed_another_takes_over(faults, cache,
     first.communicate()
     assert (tmp_path / "second").read_bytes() == CONTENT
     assert len(faults.asked()) == 2
-    assert cache.is_right(SHA256)
+    assert is_right(cache, SHA256)
+
+
+def test_what_is_cached_is_found_without_reading_or_asking(faults, cache, tmp_path):
+    options = SWIFT._replace(cache=cache.folder)
+    assert find_cached(RIGHT, options) == ""
+    fetch(faults, cache, "ok", tmp_path)
+    assert find_cached(RIGHT, options) == cache.path_of(SHA256)
+    assert not cache.remove(SHA256)
+    assert find_cached(None, options) == find_cached(RIGHT, SWIFT) == ""

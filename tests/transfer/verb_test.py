@@ -6,6 +6,7 @@ import os
 import pytest
 
 from jobwrap.transfer.cache import Cache
+from jobwrap.transfer.cachecare import entries
 from jobwrap.transfer.verb import main
 from tests.transfer.cache_test import put
 
@@ -38,7 +39,7 @@ def test_check_throws_away_what_is_not_right(cache, capsys):
     os.chmod(path, 0o444)
     assert main(["check", "--cache", cache.folder]) == 1
     assert path in capsys.readouterr().out
-    assert [one.digest for one in cache.entries()] == [good]
+    assert [one.digest for one in entries(cache)] == [good]
     assert main(["check", "--cache", cache.folder]) == 0
 
 
@@ -47,7 +48,7 @@ def test_prune_keeps_what_is_asked_for_and_what_is_in_use(cache, capsys):
     held = cache.find(digests[0])
     os.close(cache.claim("dead").file)
     assert main(["prune", "--to", "2K", "--cache", cache.folder]) == 0
-    kept = [one.digest for one in cache.entries()]
+    kept = [one.digest for one in entries(cache)]
     os.close(held.file)
     assert len(kept) == 2 and digests[0] in kept
     assert "2 files removed, and 1 that were never finished" in capsys.readouterr().out
