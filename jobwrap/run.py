@@ -67,6 +67,10 @@ class Run:
         self._journal.finish(self._record.fields)
         if self._journal.delivered:
             self._control.remove()
+        from jobwrap.record.delivery import deliver
+
+        for problem in deliver(self._record.fields, self._job, self._asked.settings.cache, os.environ):
+            say(self._secrets.clean(problem))
         if ending.error:
             say(self._secrets.clean(ending.error.sentence))
         return ending.code

@@ -7,7 +7,7 @@ a bind's target): a higher layer's value takes the place of a lower one with the
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jobwrap.failures import JobwrapError
@@ -40,9 +40,10 @@ def merge(
     for name in unpacked.difference(each.name for each in inputs):
         raise JobwrapError("job.usage", problem=f"--unpack {name} names no input")
     fields["scratch"] = _scratch(fields.get("scratch", ""), environ)
-    fields["record"] = os.path.abspath(layer["record"]) if "record" in layer else ""
+    fields["record"], *copies = _records(layer.get("record", ()))
     return Job(
         **fields,
+        copies=tuple(copies),
         command=command,
         inputs=tuple(inputs),
         outputs=tuple(layer.get("output", ())),
@@ -70,6 +71,7 @@ def apply_policy(job: Job, settings: Settings) -> Job:
                 )
     if settings.schemes is not None:
         places = [place for each in job.inputs for place in each.places] + [each.url for each in job.outputs]
+        places += [place for place in job.copies if "://" in place]
         for place in places:
             scheme = place.partition(":")[0].lower() if ":" in place and not place.startswith("/") else "file"
             if place and scheme not in settings.schemes:
@@ -126,6 +128,13 @@ def _value(name: str, value: str | None, environ: Mapping[str, str]) -> str:
             "job.usage", problem=f"--env {name} has no value, and the caller has no such variable"
         )
     return environ[name]
+
+
+def _records(places: Iterable[str]) -> list[str]:
+    """The record's own file first ("" for the usual one), then whatever else gets it."""
+    elsewhere = [place for place in places if place == "-" or "://" in place]
+    files = [os.path.abspath(place) for place in places if place not in elsewhere]
+    return [*(files or [""]), *elsewhere]
 
 
 def _scratch(asked: str, environ: Mapping[str, str]) -> str:

@@ -42,7 +42,7 @@ class Job(NamedTuple):
     env       (name, value), set in the task's environment byte for byte
     gpus      how many GPUs the task needs
     scratch   absolute path on the node; `target` is its path inside the container
-    record    where the exit record is put
+    record    where the exit record is put, copies: where else it goes (files, "-" for stdout, http(s) URLs)
     here      run the task directly, without a container
     runtime   the one to use, "" for the first that the node has
     network   "host", "none", "" for what the site says
@@ -65,6 +65,7 @@ class Job(NamedTuple):
     scratch: str = ""
     target: str = "/srv"
     record: str = ""
+    copies: tuple[str, ...] = ()
     here: bool = False
     exact: bool = False
     ignore_needs: bool = False

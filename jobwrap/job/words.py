@@ -68,6 +68,14 @@ def exit_code(word: object) -> int:
     return code
 
 
+def record_place(word: object) -> str:
+    """A path, "-" for stdout, or the URL of a collector."""
+    place = text(word)
+    if "://" in place and not place.startswith(("http://", "https://")):
+        raise ValueError("must be a path, - or an http(s) URL")
+    return place
+
+
 def size(word: object) -> int:
     """Bytes, from a number with a unit; units are powers of 1024, as HTCondor's are."""
     match = _SIZE.fullmatch(str(word).strip())

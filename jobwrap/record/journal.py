@@ -155,7 +155,11 @@ def _put(temporary: str, path: str, text: bytes, flags: int, *, sync: bool) -> N
             os.fsync(file)
     finally:
         os.close(file)
-    os.rename(temporary, path)
+    try:
+        os.rename(temporary, path)
+    except IsADirectoryError:  # of the task's making, in the place of its record
+        os.rename(path, f"{path}.task")
+        os.rename(temporary, path)
 
 
 def _sync_folder(folder: str) -> None:

@@ -59,7 +59,8 @@ class Storm:
             os.close(inherited)
             told = self._hear(pipe, phase) if signals else b""
             for number in signals:
-                time.sleep(self.chance.uniform(0, self._seconds.get(phase, 0.02)))
+                # Rather early: until it is sent, the phase goes on.
+                time.sleep(self._seconds.get(phase, 0.02) * self.chance.random() ** 2)
                 process.send_signal(number)
             code = process.wait(60)
             os.set_blocking(pipe, False)

@@ -47,7 +47,7 @@ def is_gone(scratch):
 def test_after_sigkill_in_any_phase_the_record_is_valid_and_tells_the_phase(jobwrap, words):
     storm, per_phase = Storm(jobwrap, words, seed=1), 84 if FULL else 3
     hit = collections.Counter()
-    for aimed in PHASES * (per_phase * 2):
+    for aimed in PHASES * (per_phase * 6):
         if hit[aimed] >= per_phase:
             continue
         left = storm.end_in(aimed, [signal.SIGKILL])
@@ -89,7 +89,7 @@ def test_after_a_signal_in_any_phase_the_record_says_that_the_batch_system_ended
         end = left.record["end"]
         assert (left.code, end["code"]) == (end["code"], left.code)
         if left.code == 0:  # the signal came when the task was done
-            assert aimed in ("task", "stage-out")
+            assert left.told == PHASES
             continue
         assert (end["failure"], left.code) in {("batch.terminated", code), ("batch.terminated", 137)}, left
         assert end["phase"] in (left.told[-1], aimed)

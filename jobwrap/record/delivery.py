@@ -1,0 +1,81 @@
+"""Where the finished record goes besides its file: stdout, more files, collectors, HTCondor, Pegasus.
+
+Nothing here can fail the job or hold it up for longer than the deadline.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jobwrap.failures import REQUEUE
+from jobwrap.job.spec import Job
+from jobwrap.record import chirp, collector, journal
+
+_DEADLINE = 10.0  # seconds for all that goes over a network, at once
+
+
+def deliver(record: dict[str, Any], job: Job, cache: str, environ: Mapping[str, str]) -> list[str]:
+    """Delivers the record wherever job and surroundings ask for it; what went wrong, a sentence each."""
+    problems: list[str] = []
+    for way in (_to_files, _to_condor, _over_the_network):
+        try:
+            problems += way(record, job, cache, environ)
+        except Exception as error:  # whatever it is, the job has ended as it has ended
+            problems.append(f"the record could not be delivered: {type(error).__name__}: {error}")
+    return problems
+
+
+def _to_files(record: dict[str, Any], job: Job, _cache: str, _environ: Mapping[str, str]) -> Iterator[str]:
+    for place in job.copies:
+        try:
+            if place == "-":
+                sys.stdout.write(json.dumps(record) + "\n")
+                sys.stdout.flush()
+            elif not _is_url(place):
+                journal.put(place, record)
+        except OSError as error:
+            yield f"the record could not be written to {place}: {error.strerror}"
+
+
+def _to_condor(record: dict[str, Any], _job: Job, _cache: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """The file by which a USER_JOB_WRAPPER says that the job shall run again, elsewhere; one line."""
+    path = environ.get("_CONDOR_WRAPPER_ERROR_FILE", "")
+    end = record["end"]
+    if path and end["of"] == "jobwrap" and end.get("action") == REQUEUE:
+        try:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"jobwrap: {end['failure']}: {' '.join(end['sentence'].split())}\n")
+        except OSError as error:
+            yield f"{path} could not be written: {error.strerror}"
+
+
+def _over_the_network(
+    record: dict[str, Any], job: Job, cache: str, environ: Mapping[str, str]
+) -> Iterator[str]:
+    spool = collector.spool_of(cache)
+    errands: list[tuple[str, tuple[Any, ...]]] = [
+        (place, (collector.post, place, record, spool)) for place in job.copies if _is_url(place)
+    ]
+    config = chirp.config_of(environ)
+    if config:
+        what = (chirp.tell, config, chirp.attributes(record), chirp.event(record))
+        errands.append(("the starter", what))
+    if not errands:
+        return
+    from jobwrap.node.probe import ask_all
+
+    for (whom, errand), answer in zip(errands, ask_all(_run, errands, deadline=_DEADLINE)):
+        kept = f"; {collector.keep(*errand[1:])}" if answer and errand[0] is collector.post else ""
+        if answer:
+            yield f"{whom} did not take the record: {answer}{kept}"
+
+
+def _run(errand: Any, *arguments: Any) -> Any:
+    return errand(*arguments)
+
+
+def _is_url(place: str) -> bool:
+    return place.startswith(("http://", "https://"))
