@@ -12,19 +12,22 @@ WANTED = "sha-256=10, sha-512=9, crc32c=5, adler=4, md5=3"
 _REPR = re.compile(r"([A-Za-z0-9-]+)=:([A-Za-z0-9+/=]*):")
 _NAMES = {"adler": "adler32", "sha": "sha1"}
 _AS_HEX = ("adler32", "crc32c")  # RFC 3230 leaves these in hex, and XRootD writes them so
+_S3 = ("sha256", "crc32c")
 _STRONG = re.compile(r'"[^"]*"')
 
 
 def promised(headers: dict[str, str]) -> list[tuple[str, str]]:
     """(algorithm, hex digest) of the whole file, as far as the algorithms are known here."""
-    found = [(name, _from_base64(value)) for name, value in _REPR.findall(headers.get("repr-digest", ""))]
-    for name in ("sha256", "crc32c"):  # S3; that of a file sent in parts has their number behind it
+    found = []
+    if "repr-digest" in headers:
+        found += [(name, _from_base64(value)) for name, value in _REPR.findall(headers["repr-digest"])]
+    for name in _S3:
         value = headers.get(f"x-amz-checksum-{name}", "")
-        if "-" not in value:
+        if value and "-" not in value:  # that of a file sent in parts has their number behind it
             found.append((name, _from_base64(value)))
-    for one in headers.get("digest", "").split(","):
-        name, equals, value = one.strip().partition("=")
-        if equals:
+    if "digest" in headers:
+        for one in headers["digest"].split(","):
+            name, _, value = one.strip().partition("=")
             found.append((name, value if _name(name) in _AS_HEX else _from_base64(value)))
     return [(_name(name), value) for name, value in found if value and _name(name) in checksum.ALGORITHMS]
 

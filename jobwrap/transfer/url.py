@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _REST = re.compile(r"(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#.*)?\Z", re.DOTALL)
+# No blank and no control character; in brackets an IPv6 address.
+_HOST = re.compile(r"(?:\[([^\]\x00-\x20]*)\]|([^:\[\]\x00-\x20]*))(?::([0-9]*))?")
 # What may stand in a path or query as it is; all else is percent-encoded, "%" itself is left alone.
 _UNSAFE = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=:@/%\[\]?]")
 
@@ -68,8 +70,8 @@ def parse(text: str) -> Url:
 
 
 def _split_port(host: str, text: str) -> tuple[str, int | None]:
-    found = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]*))?", host)
-    if not found or any(ord(letter) <= 32 for letter in host):  # noqa: PLR2004  # blanks and controls
+    found = _HOST.fullmatch(host)
+    if not found:
         raise ValueError(f"bad host in {redact(text)}")
     port = int(found[3]) if found[3] else None
     if port is not None and not 0 < port < 1 << 16:

@@ -27,6 +27,9 @@ _CHUNK_SIZE = re.compile(b"[0-9A-Fa-f]{1,15}")
 _FIRST_FINAL, _NO_CONTENT, _REDIRECTION, _NOT_MODIFIED = 200, 204, 300, 304
 _PATIENCE = 1.0  # RFC 9110, section 10.1.1: a client should not wait for 100-continue without end
 _SEND = 1 << 20
+# As numbers: adding members of an enum takes longer than the call.
+_GLANCE = int(socket.MSG_PEEK) | int(socket.MSG_DONTWAIT)
+_ALL = int(socket.MSG_WAITALL)
 
 
 class BadAnswer(OSError):
@@ -83,7 +86,7 @@ class Connection:
         if self._ahead:
             return False
         try:
-            socket.socket.recv(self._socket, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            socket.socket.recv(self._socket, 1, _GLANCE)
         except BlockingIOError:
             return True
         except OSError:
@@ -212,7 +215,7 @@ class Connection:
         while True:
             try:
                 if self._plain:
-                    return self._socket.recv_into(block, 0, socket.MSG_WAITALL)
+                    return self._socket.recv_into(block, 0, _ALL)
                 return self._socket.recv_into(block)
             except BlockingIOError:
                 continue
