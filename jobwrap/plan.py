@@ -12,6 +12,7 @@ from jobwrap.launch.command import container_command
 from jobwrap.launch.environment import Environment, plan_environment
 from jobwrap.launch.instance import Instance
 from jobwrap.launch.mounts import Dropped, Mount, plan_mounts
+from jobwrap.node.gpu import verify
 from jobwrap.node.runtime import find_named
 from jobwrap.node.survey import Node, survey
 from jobwrap.record.exitrecord import without_secrets
@@ -44,7 +45,7 @@ def look_around(
     """The survey, with what the site says about its node."""
     if settings.cvmfs:
         environ = {**environ, "CVMFS_MOUNT_DIR": settings.cvmfs}
-    node = survey(environ, machine_ad, job.scratch, runtime=settings.runtime)
+    node = survey(environ, machine_ad, job.scratch, runtime=settings.runtime, deadline=settings.deadline)
     if job.runtime:
         node = node._replace(runtime=find_named(job.runtime, environ))
     return node
@@ -54,6 +55,7 @@ def make_plan(job: Job, settings: Settings, node: Node, environ: Mapping[str, st
     """Decides everything; JobwrapError where this job cannot run on this node as the site allows."""
     if not job.command:
         raise JobwrapError("job.usage", problem="no command was given")
+    verify(node.gpus, settings.deadline)
     image = None if job.here else choose(job, node, settings)
     staging = plan_staging(job, node.cvmfs, settings.deadline)
     mounts: tuple[Mount, ...] = ()
@@ -81,6 +83,15 @@ def make_plan(job: Job, settings: Settings, node: Node, environ: Mapping[str, st
         runtime=runtime,
         reasons=_reasons(node, image, staging),
     )
+
+
+def bring_image(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> Plan:
+    """The plan with its image on this node: one that lies elsewhere is pulled, once per node."""
+    if plan.image is None or not plan.image.pull:
+        return plan
+    from jobwrap.image import pull
+
+    return plan._replace(image=pull.bring(plan.image, plan.job, plan.node, settings, environ))
 
 
 def _instance(job: Job, settings: Settings, node: Node, image: Image, mounts: tuple[Mount, ...]) -> Instance:
@@ -130,6 +141,10 @@ def as_record(plan: Plan) -> dict[str, Any]:
             "kind": image.kind,
             "tag": image.tag,
             "content_id": image.content_id,
+            "root_hash": image.root_hash,
+            "revision": image.revision,
+            "program": image.program,
+            "needs": [need._asdict() for need in image.needs.rows],
         },
         "container": {
             "runtime": list(plan.runtime),

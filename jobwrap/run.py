@@ -10,12 +10,14 @@ from jobwrap.asked import Asked, read_asked
 from jobwrap.control import Control
 from jobwrap.diagnose import Ending, diagnose, failed, with_infra_code
 from jobwrap.failures import JobwrapError
+from jobwrap.guard import Guard
+from jobwrap.image.choose import check_program
 from jobwrap.job.spec import Job
 from jobwrap.launch.environment import runtime_environment
 from jobwrap.launch.gate import Gate
 from jobwrap.launch.keeper import Start
 from jobwrap.launch.supervise import Container, TaskEnd
-from jobwrap.plan import Plan, as_record, for_people, look_around, make_plan
+from jobwrap.plan import Plan, as_record, bring_image, for_people, look_around, make_plan
 from jobwrap.record import journal
 from jobwrap.record.exitrecord import ExitRecord, failure_of, without_secrets
 from jobwrap.record.journal import Journal
@@ -82,11 +84,15 @@ class Run:
         self._journal.write(self._record.fields, sync=True)
         node = look_around(self._job, self._asked.settings, os.environ, self._asked.machine_ad)
         self._begin("plan")
-        plan = make_plan(self._job, self._asked.settings, node, os.environ)
+        plan = bring_image(
+            make_plan(self._job, self._asked.settings, node, os.environ), self._asked.settings, os.environ
+        )
         self._record.note(**as_record(plan))
         self._begin("launch", sync=True)
         container = self._start(plan)
+        guard = None
         try:
+            guard = Guard(plan, self._asked.settings.deadline)
             self._stage_in(plan)
             self._begin("task")
             container.open(plan.environment.settings)
@@ -97,10 +103,12 @@ class Run:
             raise
         finally:
             self._places.remove()
+            if guard:
+                guard.close()
         self._begin("stage-out")
         self._record.note(usage=_usage(end))
         ending = diagnose(end, self._job.command, _runtime_name(plan), plan.node.container, self._job.time)
-        return self._stage_out(ending)
+        return self._stage_out(guard.judge(ending))
 
     def _begin(self, phase: str, *, sync: bool = False) -> None:
         self._record.begin(phase)
@@ -131,6 +139,8 @@ class Run:
         fetching = start_fetching(plan.staging, self._job.scratch, self._options)
         if fetching:
             self._record.note(transfers=[each._asdict() for each in finish_fetching(fetching)])
+            if plan.image:  # the task's program may be among them
+                check_program(plan.image, self._job, plan.node, self._asked.settings)
 
     def _stage_out(self, ending: Ending) -> Ending:
         wanted = {"success": ending.code == 0, "failure": ending.code != 0, "always": True}[

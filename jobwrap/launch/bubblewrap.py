@@ -76,9 +76,11 @@ def _entries(image: str) -> dict[str, str]:
 def _fit(instance: Instance, entries: dict[str, str]) -> tuple[list[Mount], tuple[Dropped, ...]]:
     """The mounts that have a place: not in a folder of the image that lacks it, nor on a link in there."""
     mounts, dropped = [], []
+    own = {mount.target for mount in instance.mounts}
     for mount in instance.mounts:
         top, place = mount.target.split("/")[1], instance.image + mount.target
-        if mount.target.count("/") == 1 or top not in entries or top in _OWN or _is_place(place):
+        in_the_image = top in entries and top not in _OWN and f"/{top}" not in own
+        if mount.target.count("/") == 1 or not in_the_image or _is_place(place):
             mounts.append(mount)
         elif mount.target.startswith("/etc/"):
             dropped.append(Dropped(mount.source, f"the image has no plain file {mount.target} for it"))

@@ -1,0 +1,45 @@
+"""What the node owes a running task: the image stays where it is, and CVMFS answers.
+
+Looked at while the container starts, and again when the task has failed: what changed in between is
+evidence that the site failed and not the task.
+"""
+
+from __future__ import annotations
+
+import os
+
+from jobwrap.diagnose import Ending
+from jobwrap.image import hold
+from jobwrap.node import cvmfs
+from jobwrap.plan import Plan
+
+
+class Guard:
+    """Holds the image and knows the state that CVMFS was in before the task; close() lets go."""
+
+    def __init__(self, plan: Plan, deadline: float) -> None:
+        self._plan, self._deadline = plan, deadline
+        mount = plan.node.cvmfs
+        paths = [mounted.source for mounted in plan.mounts] + ([plan.image.path] if plan.image else [])
+        self._names = sorted({name for path in paths if (name := cvmfs.repository_of(path, mount))})
+        self._before = cvmfs.look(self._names, mount, deadline) if self._names else ()
+        self._held = hold.hold(plan.image, deadline=deadline) if plan.image and self._names else -1
+
+    def judge(self, ending: Ending) -> Ending:
+        """The ending of a task, with what happened to the node meanwhile if it did not go well."""
+        if not self._names or (ending.code == 0 and ending.of == "task"):
+            return ending
+        mount = self._plan.node.cvmfs
+        after = cvmfs.look(self._names, mount, self._deadline)
+        evidence = cvmfs.compare(self._before, after)
+        image = self._plan.image
+        gone = hold.still_there(image, mount, deadline=self._deadline) if image else None
+        if gone:
+            ending = ending._replace(error=gone)
+        return ending._replace(evidence=(*ending.evidence, *evidence))
+
+    def close(self) -> None:
+        """Lets the image go."""
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
