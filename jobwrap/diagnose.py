@@ -20,6 +20,14 @@ _RUNTIME_WORDS = (
 _SIGNAL_BASE = 128
 
 
+class Guess(NamedTuple):
+    """What may be the cause, where nothing tells for certain; who and advice as in failures.py."""
+
+    sentence: str
+    who: str
+    advice: str
+
+
 class Ending(NamedTuple):
     """The end of a run.
 
@@ -28,6 +36,7 @@ class Ending(NamedTuple):
     of        whose the code is: "task" or "jobwrap"
     error     the failure with its sentence, None if all went well
     evidence  what speaks for it, a sentence each
+    guess     at the cause, None without one
     """
 
     code: int
@@ -35,6 +44,7 @@ class Ending(NamedTuple):
     of: str
     error: JobwrapError | None
     evidence: tuple[str, ...] = ()
+    guess: Guess | None = None
 
 
 def diagnose(
@@ -69,13 +79,13 @@ def _failure(end: TaskEnd, code: int, number: int | None, limit: float | None) -
 
 def _refused(number: int, found: bool, command: str) -> Ending:
     if number == errno.ENOENT and not found:
-        return failed(JobwrapError("task.not_found", command=command))
+        return failed(JobwrapError("task.not_found", command=command, where="the image", near=""))
     problem = os.strerror(number)
     if number == errno.ENOENT:
         problem = "it is there, but what its first line or its header names to run it is not"
     if number == errno.ENOEXEC:
         problem = "it is neither a program for this machine nor a script with #! in its first line"
-    return failed(JobwrapError("task.not_executable", command=command, problem=problem))
+    return failed(JobwrapError("task.not_executable", command=command, problem=problem, number=number))
 
 
 def _no_word(end: TaskEnd, runtime: str, container: str, limit: float | None) -> Ending:

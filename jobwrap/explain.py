@@ -70,6 +70,7 @@ def _of_record(record: dict[str, Any]) -> str:
     code = "which nobody saw" if end["code"] is None else f"{end['code']}, {end['of']}'s own"
     lines = [f"{end['failure']} (exit code {code})", f"  {end['sentence']}"]
     lines += [f"  because     {evidence}" for evidence in end["evidence"]]
+    lines += [f"  a guess     {end['guess']['sentence']}"] if end.get("guess") else []
     lines += [f"  who acts    {_WHO[end['who']]}", f"  try again   {_ADVICE[end['advice']]}"]
     return "\n".join([*lines, f"  HTCondor    should {_ACTION[end['action']]}"])
 

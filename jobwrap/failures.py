@@ -85,7 +85,7 @@ _ROWS = (
     ("site.unsupported_cpu", SITE, 69, ELSEWHERE, REQUEUE, "jobwrap cannot start a task on this kind of CPU ({machine}); run on x86_64 or aarch64"),
     ("task.failed", USER, None, NEVER, LEAVE, "the task ended with exit code {code}; look at its own messages"),
     ("task.killed", USER, None, NEVER, LEAVE, "the task was ended by signal {signal} ({signal_name}); look at its own messages"),
-    ("task.not_found", USER, 127, NEVER, HOLD, "the command {command} was not found in the image; check its name, or the image"),
+    ("task.not_found", USER, 127, NEVER, HOLD, "the command {command} was not found in {where}{near}; check its name, or the image"),
     ("task.not_executable", USER, 126, NEVER, HOLD, "the command {command} could not be executed ({problem}); check its mode, its first line and its architecture"),
     ("output.missing", USER, 66, NEVER, LEAVE, "the task ended well but did not write the output {name}; there is: {present}"),
     ("output.refused", USER, 77, NEVER, LEAVE, "the output {name} was not delivered: {problem}; write a plain file or folder inside the scratch folder"),

@@ -9,6 +9,7 @@ from typing import Any
 from jobwrap.asked import Asked, read_asked
 from jobwrap.control import Control
 from jobwrap.diagnose import Ending, diagnose, failed, with_infra_code
+from jobwrap.evidence.weigh import Evidence
 from jobwrap.failures import JobwrapError
 from jobwrap.guard import Guard
 from jobwrap.image.choose import check_program
@@ -51,6 +52,7 @@ class Run:
         self._control = Control(self._job.scratch)
         self._options = options_of(asked.settings, os.environ)
         self._places = Places(self._job)
+        self._evidence = Evidence()
 
     def run(self) -> int:
         """All of it; whatever happens, there is a record, and what the job made for itself is gone."""
@@ -75,6 +77,8 @@ class Run:
             say(self._secrets.clean(problem))
         if ending.error:
             say(self._secrets.clean(ending.error.sentence))
+        if ending.guess:
+            say(self._secrets.clean(f"a guess: {ending.guess.sentence}"))
         return ending.code
 
     def _phases(self) -> Ending:
@@ -108,6 +112,7 @@ class Run:
         self._begin("stage-out")
         self._record.note(usage=_usage(end))
         ending = diagnose(end, self._job.command, _runtime_name(plan), plan.node.container, self._job.time)
+        ending = self._evidence.weigh(ending, plan, self._record.fields["usage"])
         return self._stage_out(guard.judge(ending))
 
     def _begin(self, phase: str, *, sync: bool = False) -> None:
@@ -200,6 +205,7 @@ def _end(ending: Ending) -> dict[str, Any]:
         "signal": ending.signal,
         **(failure_of(ending.error) if ending.error else {"failure": None}),
         "evidence": list(ending.evidence),
+        "guess": ending.guess and ending.guess._asdict(),
     }
 
 

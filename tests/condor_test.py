@@ -68,7 +68,7 @@ def test_the_example_of_the_documentation_brings_its_result_and_its_record_back(
     assert (submit_side / "job.err").read_text() == ""
     assert json.loads((submit_side / "result.json").read_text())["events"] == len(events) // 4
     record = record_of(submit_side / "jobwrap-record.json")
-    assert record["end"] == {"of": "task", "code": 0, "signal": None, "failure": None, "evidence": []}
+    assert (record["end"]["of"], record["end"]["code"], record["end"]["failure"]) == ("task", 0, None)
     assert record["job"]["ids"]["ClusterId"]
     assert record["transfers"][0]["bytes"] == len(events)
 

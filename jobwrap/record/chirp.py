@@ -26,6 +26,7 @@ _ATTRIBUTES = {
     "Advice": ("end", "advice"),
     "Who": ("end", "who"),
     "Sentence": ("end", "sentence"),
+    "Guess": ("end", "guess", "sentence"),
     "CodeOf": ("end", "of"),
     "Image": ("image", "asked"),
     "ImagePin": ("image", "path"),

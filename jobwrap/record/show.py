@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from jobwrap.node.table import size
+
 _RED, _GREEN, _YELLOW, _BOLD = "31", "32", "33", "1"
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-_STEP = 1024
 
 
 def lines(record: dict[str, Any], *, colour: bool = False) -> list[str]:
@@ -22,15 +22,6 @@ def lines(record: dict[str, Any], *, colour: bool = False) -> list[str]:
     for head, line in (*_asked(record), *_where(record), *_went(record)):
         told.append(f"{painted(f'{head:<10}', _BOLD)}{line}")
     return told
-
-
-def size(count: float) -> str:
-    """Bytes as people write them."""
-    for unit in _UNITS:
-        if count < _STEP or unit == _UNITS[-1]:
-            break
-        count /= _STEP
-    return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
 
 
 def _verdict(record: dict[str, Any]) -> tuple[str, str]:
@@ -50,6 +41,8 @@ def _end(end: dict[str, Any]) -> Iterator[str]:
         yield end["sentence"]
         yield from (f"evidence: {each}" for each in end["evidence"])
         yield f"who acts: {end['who']}; try again: {end['advice']}"
+        if end.get("guess"):
+            yield f"a guess: {end['guess']['sentence']}"
 
 
 def _asked(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
