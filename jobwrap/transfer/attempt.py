@@ -18,11 +18,16 @@ class Attempt:
 
     tries    how often this place was tried before
     checked  whether a checksum of the job's own will be held against what comes
+    until    when the time for this file is over at all places
     etag     of a copy that the cache has: the protocol may raise Unchanged instead of bringing the file
     """
 
-    def __init__(self, options: Options, tries: int = 0, checked: bool = False, etag: str = "") -> None:
-        self.options, self.tries, self.checked, self.etag = options, tries, checked, etag
+    def __init__(
+        self, options: Options, tries: int = 0, checked: bool = False, until: float = FOREVER
+    ) -> None:
+        self.options, self.tries, self.checked = options, tries, checked
+        self.etag = ""
+        self._until = until
         self.moved = 0
         self.total: int | None = None
         self.by_proxy = False
@@ -64,7 +69,9 @@ class Attempt:
         """End this try if a deadline or the stall rule says so. The watchman's, called every tick."""
         if self._ended:
             return
-        if now > self._due:
+        if now > self._until:
+            self.end(f"its {self.options.deadline:g} s are over")
+        elif now > self._due:
             self.end(f"{self._step} took too long")
         elif self._marks is not None and now - self._flowing > self.options.ramp_up:
             self._marks.append((now, self.moved))
@@ -83,6 +90,7 @@ class Attempt:
     def forgive(self, seconds: float) -> None:
         """The whole process stood still for so long, which is not the server's fault."""
         self._due += seconds
+        self._until += seconds
         self._flowing += seconds
         if self._marks is not None:
             self._marks = deque()

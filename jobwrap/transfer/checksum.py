@@ -22,14 +22,19 @@ class Hash(Protocol):
 class Adler32:
     """As XRootD and the catalogs of the LHC experiments write it: eight hex digits."""
 
-    def __init__(self) -> None:
-        self._value = 1
+    _step, _value = staticmethod(zlib.adler32), 1
 
     def update(self, block: memoryview, /) -> None:
-        self._value = zlib.adler32(block, self._value)
+        self._value = self._step(block, self._value)
 
     def hexdigest(self) -> str:
         return f"{self._value:08x}"
+
+
+class Crc32(Adler32):
+    """That of zip and gzip, which Pelican knows too."""
+
+    _step, _value = staticmethod(zlib.crc32), 0
 
 
 # The strongest first: of several digests that a server promises, the first of these is checked.
@@ -40,6 +45,7 @@ ALGORITHMS: dict[str, Callable[[], Hash]] = {
     "md5": lambda: hashlib.new("md5", usedforsecurity=False),
     "adler32": Adler32,
     "crc32c": Crc32c,
+    "crc32": Crc32,
 }
 _BLOCK = 1 << 20
 _SPELLINGS = {"sha": "sha1"}
@@ -71,5 +77,5 @@ def of_file(path: str, algorithm: str) -> str:
 
 def same(algorithm: str, one: str, other: str) -> bool:
     """Whether two hex digests are equal; XRootD drops an adler32's leading zeros."""
-    width = 8 if algorithm in ("adler32", "crc32c") else 0
+    width = 8 if algorithm in ("adler32", "crc32c", "crc32") else 0
     return one.lower().rjust(width, "0") == other.lower().rjust(width, "0")

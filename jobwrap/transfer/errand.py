@@ -33,7 +33,7 @@ class Errand:
     def attempt(self) -> Attempt:
         """What the next try is watched by."""
         self.started = self.started or time.monotonic()
-        return Attempt(self.options, self.tries, self._checked)
+        return Attempt(self.options, self.tries, self._checked, self.started + self.options.deadline)
 
     def step(self, attempt: Attempt) -> object:
         """One try; what is to be told once it is done. Raises Trouble, Passing and Busy."""

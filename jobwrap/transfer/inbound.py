@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jobwrap.transfer import trouble
+from jobwrap.transfer import checksum, trouble
 from jobwrap.transfer.apart import Link
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.cache import Cache, open_caches
@@ -46,6 +46,9 @@ class Inbound(Errand):
 
     def __init__(self, wanted: Wanted, index: int, part: str, options: Options, room: Room) -> None:
         super().__init__(wanted.places, options, checked=wanted.checksum is not None)
+        if wanted.checksum:
+            algorithm, digest = wanted.checksum
+            wanted = wanted._replace(checksum=(checksum.name_of(algorithm), digest.lower()))
         self._wanted, self._index, self._part, self._room = wanted, index, part, room
         self._furthest = 0
         self._straight = Straight(wanted, part, room, options.fingerprint)
@@ -53,8 +56,8 @@ class Inbound(Errand):
 
     def use(self, caches: list[Cache]) -> None:
         """Go by way of these caches where that can serve: only a sha256 finds a file there."""
-        checksum = self._wanted.checksum
-        if caches and caches[-1].ours and (checksum is None or checksum[0] == "sha256"):
+        wanted = self._wanted.checksum
+        if caches and caches[-1].ours and (wanted is None or wanted[0] == "sha256"):
             patience = self.options.ramp_up + self.options.window
             self._by_cache = ByCache(self._wanted, self._part, self._room, caches, patience)
 

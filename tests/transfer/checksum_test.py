@@ -14,6 +14,7 @@ from jobwrap.transfer.hashing import BLOCK, Behind, InLine, hasher
 @pytest.mark.parametrize(("algorithm", "of_nine_digits"), [
     ("crc32c", "e3069283"),
     ("adler32", "091e01de"),
+    ("crc32", "cbf43926"),
     ("md5", "25f9e794323b453885f5181f1b624d0b"),
     ("sha1", "f7c3bc1d808e04732adf679965ccc34ca7ae3441"),
     ("sha256", "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"),

@@ -13,7 +13,12 @@ from typing import NamedTuple
 
 import pytest
 
+# Imported here once, and not by the child of each test anew.
+from jobwrap.transfer import inbound, outbound
 from jobwrap.transfer.options import Options
+from jobwrap.transfer.protocols import http, local
+
+__all__ = ["http", "inbound", "local", "outbound"]
 
 SERVER = Path(__file__).with_name("fault_server.py")
 # As the defaults, but a test does not wait for long.

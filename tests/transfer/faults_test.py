@@ -165,6 +165,12 @@ def test_a_retry_after_longer_than_we_wait_leads_to_the_next_place(faults, here)
     assert fetched.skipped[0][1].startswith("it answers 429")
 
 
+def test_the_time_for_a_file_ends_also_what_is_not_slow(faults, here):
+    with pytest.raises(JobwrapError, match="its 1 s are over"):
+        here.fetch(f"{faults.url}/drip", f"{faults.url}/drip", options=SWIFT._replace(deadline=1, ramp_up=99))
+    assert os.listdir(here.folder) == []
+
+
 def test_redirects_in_a_loop_end(faults, here):
     with pytest.raises(JobwrapError, match="redirects more than"):
         here.fetch(f"{faults.url}/loop")

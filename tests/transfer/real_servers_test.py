@@ -150,6 +150,12 @@ def test_xrootd_takes_a_file(xrootd, tmp_path):
     assert (root / "new/file").read_bytes() == CONTENT
 
 
+def test_a_token_does_not_become_an_argument(xrootd, tmp_path):
+    with pytest.raises(JobwrapError, match="BEARER_TOKEN_FILE") as raised:
+        fetch(f"{xrootd[0]}//file?authz=secret", tmp_path)
+    assert raised.value.failure.name == "input.denied" and "secret" not in raised.value.sentence
+
+
 def test_an_xrootd_that_is_not_there_is_unreachable(tmp_path):
     with pytest.raises(JobwrapError) as raised:
         fetch(f"root://127.0.0.1:{free_port()}//file", tmp_path, PATIENT._replace(attempts=1, answer=5))

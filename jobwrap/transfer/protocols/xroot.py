@@ -95,7 +95,10 @@ def _ask(place: str, what: str, attempt: Attempt) -> Ran:
 
 
 def _url(place: str) -> str:
-    """xrdcp's own form; one that begins with a dash cannot be, since it begins with its scheme."""
+    """xrdcp's own form of it. A secret in it would be seen by everyone on the node, as all arguments are."""
+    url = parse(place)
+    if ":" in url.user or "authz=" in url.query:
+        raise Trouble(DENIED, "a token in a root: URL could be read by anyone here; BEARER_TOKEN_FILE serves")
     return re.sub("^x(?=root)", "", place)
 
 
