@@ -125,7 +125,7 @@ class Run:
         self._places.make_mount_points(
             ((mount.source, mount.target) for mount in plan.mounts), self._job.target
         )
-        gate = Gate(plan.node.machine)
+        gate = Gate(plan.node.machine, folder=self._control.path)
         start = Start(
             argv=(*plan.runtime, *gate.argv(self._job.command)),
             environment=runtime_environment(os.environ),

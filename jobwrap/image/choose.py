@@ -114,9 +114,7 @@ def ask_about(question: Callable[..., dict[str, Any]], looker: Looker, *args: st
     footprint.lay()
     what = f"the image {looker.job.image}"
     try:
-        answer: dict[str, Any] = ask(
-            question, looker, *args, deadline=looker.settings.deadline, what=what
-        )
+        answer: dict[str, Any] = ask(question, looker, *args, deadline=looker.settings.deadline, what=what)
     except Hung as hung:
         raise _hung(footprint.last(), looker, hung) from hung
     return answer

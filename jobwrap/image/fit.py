@@ -52,12 +52,12 @@ def refusal(image: str, verdict: Verdict) -> JobwrapError:
 
 
 def words(verdict: Verdict) -> str:
-    """"it needs x86-64-v4 (as the catalog says) and this node has x86-64-v3 (without avx512f, ...)"."""
+    """ "it needs x86-64-v4 (as the catalog says) and this node has x86-64-v3 (without avx512f, ...)"."""
     return f"it needs {in_words(verdict.need)} and this node has {verdict.has}"
 
 
 def in_words(need: Need) -> str:
-    """"Linux 3.2.0 (the ABI tag of /lib/libc.so.6)"."""
+    """ "Linux 3.2.0 (the ABI tag of /lib/libc.so.6)"."""
     return f"{_WORDS[need.what].format(need.value)} ({need.source})"
 
 

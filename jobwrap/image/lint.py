@@ -1,7 +1,7 @@
 """What is wrong with a recipe, by the table of rules; a remark can allow what has its reason.
 
-    # jobwrap: allow apt.unversioned
-    RUN apt-get install -y gfortran
+# jobwrap: allow apt.unversioned
+RUN apt-get install -y gfortran
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def clashes(libraries: Iterable[str], glibc: str, root: str = "/") -> tuple[Clas
 
 
 def words(clash: Clash, glibc: str) -> str:
-    """"it needs glibc 2.34 and the image has 2.28"."""
+    """ "it needs glibc 2.34 and the image has 2.28"."""
     return f"it needs glibc {clash.needs} and the image has {glibc}"
 
 

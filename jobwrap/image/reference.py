@@ -1,9 +1,9 @@
 """An image as people write it: a name, a path, or the address of a registry or a file.
 
-    htc/debian:12, default                          a name of the catalog or the tree
-    docker://hub.opensciencegrid.org/htc/debian:12  the same, as the tree drops the registry's host
-    /cvmfs/..., ./folder, image.sif                 a path
-    oras://..., library://..., osdf://....sif       what would have to be fetched
+htc/debian:12, default                          a name of the catalog or the tree
+docker://hub.opensciencegrid.org/htc/debian:12  the same, as the tree drops the registry's host
+/cvmfs/..., ./folder, image.sif                 a path
+oras://..., library://..., osdf://....sif       what would have to be fetched
 """
 
 from __future__ import annotations

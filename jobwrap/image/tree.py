@@ -145,7 +145,7 @@ def _exists(seen: str, view: View) -> bool:
 
 
 def _nearest(reference: Reference, trees: tuple[str, ...], view: View) -> str:
-    """" (the nearest: ...)" with the names of the trees that look most like the one asked for."""
+    """ " (the nearest: ...)" with the names of the trees that look most like the one asked for."""
     import difflib  # only where someone made a mistake
 
     space, _, name = reference.tagged.rpartition("/")

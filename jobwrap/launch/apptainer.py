@@ -1,6 +1,6 @@
-"""Apptainer, SingularityCE and Singularity 3: one command line in the dialects of the three.
+"""Apptainer, SingularityCE and Singularity 3, which share this command line.
 
-Only Apptainer 1.4 was seen running; the other two rows are written from their documentation, untested.
+Only Apptainer 1.4 was seen running; that the other two understand it is from their documentation, untested.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from jobwrap.launch.instance import Instance
 from jobwrap.launch.mounts import Dropped, Mount
 
-# Never --no-init or --compat: with them a task killed by a signal ends as exit 0.
-_ISOLATION = ("--contain", "--pid", "--ipc", "--cleanenv", "--no-home")
+# --no-init makes the gate the container's first process, which no task can kill. (Without the gate it would
+# be the task, whose own death by a signal then looks like exit 0.)
+_ISOLATION = ("--contain", "--pid", "--no-init", "--ipc", "--cleanenv", "--no-home")
 _NETWORK = {"host": (), "none": ("--net", "--network", "none")}
 # What lets the task see the node's GPUs, by the maker of those that were granted.
 _GPUS = {"": (), "nvidia": ("--nv",), "amd": ("--rocm",)}

@@ -38,7 +38,7 @@ def command(instance: Instance) -> tuple[tuple[str, ...], tuple[Dropped, ...]]:
     mounts, dropped = _fit(instance, entries)
     words = (
         instance.runtime,
-        *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-cgroup-try"),
+        *("--unshare-user", "--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-cgroup-try"),
         *_NETWORK[instance.network],
         *("--die-with-parent", "--new-session", "--clearenv", "--setenv", "PATH", _PATH),
         *("--perms", "0755", "--tmpfs", "/"),

@@ -39,7 +39,9 @@ def planned(image, **settings):
     return choose(job, machine("haswell", "/nonexistent"), Settings(deadline=20, **settings))
 
 
-@pytest.mark.parametrize("image", ["docker://a/b:1", "oras://h/a/b:1", "library://a/b/c:1", "https://h/x.sif"])
+@pytest.mark.parametrize(
+    "image", ["docker://a/b:1", "oras://h/a/b:1", "library://a/b/c:1", "https://h/x.sif"]
+)
 def test_what_lies_elsewhere_is_planned_and_nothing_is_fetched(image):
     found = planned(image)
     assert (found.pull, found.path, found.kind) == (image, "/scratch/.jobwrap/image.sif", "sif")

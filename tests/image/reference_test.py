@@ -49,7 +49,9 @@ def test_a_path_is_taken_from_where_the_job_stands(text, path):
     assert (found.kind, found.path) == ("path", path)
 
 
-@pytest.mark.parametrize("text", ["oras://ghcr.io/a/b:1", "library://a/b/c:1", "osdf:///a/b.sif", "https://h/x.sif"])
+@pytest.mark.parametrize(
+    "text", ["oras://ghcr.io/a/b:1", "library://a/b/c:1", "osdf:///a/b.sif", "https://h/x.sif"]
+)
 def test_what_lies_elsewhere_is_remote(text):
     assert parse_reference(text, "/here").kind == "remote"
 

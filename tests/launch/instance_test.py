@@ -53,8 +53,8 @@ ENDS = {
     "exit 0": (0, None, None),
     **{f"kill -{number} $$": (128 + number, number, "task.killed") for number in (1, 2, 6, 9, 11, 15)},
     "kill -9 0": (137, 9, "task.killed"),
-    "kill -9 -1": (137, 9, "task.killed"),
-    "kill -9 $PPID; sleep 60": (137, 9, "task.killed"),
+    # All that is left to kill is the first process, jobwrap's own: no task can.
+    "kill -9 -1; kill -9 $PPID; kill -9 1; exit 3": (3, None, "task.failed"),
     "setsid sleep 9999 & exit 3": (3, None, "task.failed"),
     "(setsid sh -c 'trap \"\" TERM HUP; sleep 9999' &) ; exit 3": (3, None, "task.failed"),
     "i=0; while [ $i -lt 300 ]; do sleep 9999 & i=$((i+1)); done; exit 3": (3, None, "task.failed"),

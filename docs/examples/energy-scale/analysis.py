@@ -26,9 +26,18 @@ count = numpy.bincount(module, minlength=modules)
 mean = numpy.bincount(module, energy, modules) / count
 width = numpy.sqrt(numpy.bincount(module, (energy - mean[module]) ** 2, modules) / count)
 table = [
-    {"module": each, "events": int(count[each]), "mean": round(float(mean[each]), 3), "width": round(float(width[each]), 3)}
+    {
+        "module": each,
+        "events": int(count[each]),
+        "mean": round(float(mean[each]), 3),
+        "width": round(float(width[each]), 3),
+    }
     for each in range(modules)
 ]
 with open(result, "w") as file:
-    json.dump({"events": len(energy), "offset": float(slope[0]), "slope": float(slope[1]), "modules": table}, file, indent=1)
+    json.dump(
+        {"events": len(energy), "offset": float(slope[0]), "slope": float(slope[1]), "modules": table},
+        file,
+        indent=1,
+    )
 print(f"{len(energy)} events in {modules} modules, energy = {slope[0]:.1f} + {slope[1]:.1f} * scale")
