@@ -36,6 +36,7 @@ _IDS = (
     "DAGNodeName",
     "pegasus_wf_uuid",
     "pegasus_wf_dag_job_id",
+    "pegasus_wf_xformation",
     "ProjectName",
 )
 

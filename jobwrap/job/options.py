@@ -66,6 +66,7 @@ OPTIONS = (
         "where the exit record goes: files (jobwrap-record.json in scratch), -, http(s) URLs",
         many=True,
     ),
+    Option("kickstart", "FILE", words.text, "a record as pegasus-kickstart writes it, - for stdout"),
     Option("dry-run", "", words.flag, "print the plan and its reasons, run nothing"),
     Option("json", "", words.flag, "with --dry-run, as JSON"),
     Option("verbose", "", words.flag, "say what is done", short="v"),

@@ -43,6 +43,7 @@ class Job(NamedTuple):
     gpus      how many GPUs the task needs
     scratch   absolute path on the node; `target` is its path inside the container
     record    where the exit record is put, copies: where else it goes (files, "-" for stdout, http(s) URLs)
+    kickstart where Pegasus's form of the record is put, "-" for stdout
     here      run the task directly, without a container
     runtime   the one to use, "" for the first that the node has
     network   "host", "none", "" for what the site says
@@ -66,6 +67,7 @@ class Job(NamedTuple):
     target: str = "/srv"
     record: str = ""
     copies: tuple[str, ...] = ()
+    kickstart: str = ""
     here: bool = False
     exact: bool = False
     ignore_needs: bool = False

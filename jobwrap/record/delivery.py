@@ -6,7 +6,9 @@ Nothing here can fail the job or hold it up for longer than the deadline.
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,7 +22,7 @@ _DEADLINE = 10.0  # seconds for all that goes over a network, at once
 def deliver(record: dict[str, Any], job: Job, cache: str, environ: Mapping[str, str]) -> list[str]:
     """Delivers the record wherever job and surroundings ask for it; what went wrong, a sentence each."""
     problems: list[str] = []
-    for way in (_to_files, _to_condor, _over_the_network):
+    for way in (_to_files, _to_condor, _to_pegasus, _over_the_network):
         try:
             problems += way(record, job, cache, environ)
         except Exception as error:  # whatever it is, the job has ended as it has ended
@@ -50,6 +52,31 @@ def _to_condor(record: dict[str, Any], _job: Job, _cache: str, environ: Mapping[
                 file.write(f"jobwrap: {end['failure']}: {' '.join(end['sentence'].split())}\n")
         except OSError as error:
             yield f"{path} could not be written: {error.strerror}"
+
+
+def _to_pegasus(record: dict[str, Any], job: Job, _cache: str, environ: Mapping[str, str]) -> Iterator[str]:
+    folder = environ.get("PEGASUS_MULTIPART_DIR", "")
+    if not folder and not job.kickstart:
+        return
+    from jobwrap.record import kickstart
+
+    place = job.kickstart
+    try:
+        if place == "-":
+            sys.stdout.write(kickstart.invocation(record, environ))
+            sys.stdout.flush()
+        elif place:
+            _write(place, kickstart.invocation(record, environ))
+        place = os.path.join(folder, f"{int(time.time())}-jobwrap")  # they are read in the order of names
+        if folder:
+            _write(place, kickstart.multipart(record))
+    except OSError as error:
+        yield f"{place} could not be written: {error.strerror}"
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _over_the_network(
