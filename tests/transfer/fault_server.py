@@ -306,11 +306,11 @@ def forget(request):
 
 @way
 def slowly(request):
-    """At about 300 kB/s."""
+    """At about 500 kB/s."""
     request.head()
     for at in range(0, SIZE, 30_000):
         request.send(CONTENT[at : at + 30_000])
-        time.sleep(0.1)
+        time.sleep(0.06)
 
 
 def director(request):
