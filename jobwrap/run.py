@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobwrap.asked import Asked, read_asked
 from jobwrap.control import Control
 from jobwrap.diagnose import Ending, diagnose, failed, with_infra_code
-from jobwrap.evidence.weigh import Evidence
 from jobwrap.failures import JobwrapError
-from jobwrap.guard import Guard
-from jobwrap.image.choose import check_program
 from jobwrap.job.spec import Job
 from jobwrap.launch.environment import runtime_environment
 from jobwrap.launch.gate import Gate
 from jobwrap.launch.keeper import Start
 from jobwrap.launch.supervise import Container, TaskEnd
+from jobwrap.log import Log
 from jobwrap.plan import Plan, as_record, bring_image, for_people, look_around, make_plan
 from jobwrap.record import journal
 from jobwrap.record.exitrecord import ExitRecord, failure_of, without_secrets
 from jobwrap.record.journal import Journal
 from jobwrap.record.redact import secrets_of
 from jobwrap.signals import Signals
-from jobwrap.stage.inputs import Places, finish_fetching, probe_inputs, start_fetching
-from jobwrap.transfer.options import options_of
+from jobwrap.stage.places import Places
+
+if TYPE_CHECKING:
+    from jobwrap.transfer.options import Options
 
 
 def main(arguments: list[str]) -> int:
@@ -48,11 +48,10 @@ class Run:
         self._job: Job = asked.job
         self._secrets = secrets_of(os.environ, self._job)
         self._record = ExitRecord(self._job, self._secrets)
+        self._log = Log(asked.call, self._record.identity(), self._secrets)
         self._journal = Journal(self._job.record or os.path.join(self._job.scratch, journal.NAME))
         self._control = Control(self._job.scratch)
-        self._options = options_of(asked.settings, os.environ)
         self._places = Places(self._job)
-        self._evidence = Evidence()
 
     def run(self) -> int:
         """All of it; whatever happens, there is a record, and what the job made for itself is gone."""
@@ -74,11 +73,13 @@ class Run:
         from jobwrap.record.delivery import deliver
 
         for problem in deliver(self._record.fields, self._job, self._asked.settings.cache, os.environ):
-            say(self._secrets.clean(problem))
+            self._log.warning(problem)
         if ending.error:
-            say(self._secrets.clean(ending.error.sentence))
+            self._log.error(ending.error.sentence, failure=ending.error.failure.name, code=ending.code)
         if ending.guess:
-            say(self._secrets.clean(f"a guess: {ending.guess.sentence}"))
+            self._log.error(f"a guess: {ending.guess.sentence}")
+        self._log.info("end", code=ending.code, of=ending.of)
+        self._log.close()
         return ending.code
 
     def _phases(self) -> Ending:
@@ -92,11 +93,18 @@ class Run:
             make_plan(self._job, self._asked.settings, node, os.environ), self._asked.settings, os.environ
         )
         self._record.note(**as_record(plan))
+        for reason in plan.reasons:
+            self._log.debug(reason)
         self._begin("launch", sync=True)
         container = self._start(plan)
+        self._log.open()
         guard = None
         try:
-            guard = Guard(plan, self._asked.settings.deadline)
+            # All that is imported from here on is imported while the container starts.
+            from jobwrap.evidence.weigh import Evidence
+            from jobwrap.guard import Guard
+
+            evidence, guard = Evidence(), Guard(plan, self._asked.settings.deadline)
             self._stage_in(plan)
             self._begin("task")
             container.open(plan.environment.settings)
@@ -112,13 +120,12 @@ class Run:
         self._begin("stage-out")
         self._record.note(usage=_usage(end))
         ending = diagnose(end, self._job.command, _runtime_name(plan), plan.node.container, self._job.time)
-        ending = self._evidence.weigh(ending, plan, self._record.fields["usage"])
+        ending = evidence.weigh(ending, plan, self._record.fields["usage"])
         return self._stage_out(guard.judge(ending))
 
     def _begin(self, phase: str, *, sync: bool = False) -> None:
         self._record.begin(phase)
-        if self._asked.call.get("verbose"):
-            say(phase)
+        self._log.info(phase)
         self._journal.write(self._record.fields, sync=sync)
 
     def _start(self, plan: Plan) -> Container:
@@ -140,12 +147,22 @@ class Run:
     def _stage_in(self, plan: Plan) -> None:
         self._begin("stage-in")
         if self._job.here:
-            self._places.link(plan.staging)
-        fetching = start_fetching(plan.staging, self._job.scratch, self._options)
-        if fetching:
-            self._record.note(transfers=[each._asdict() for each in finish_fetching(fetching)])
-            if plan.image:  # the task's program may be among them
-                check_program(plan.image, self._job, plan.node, self._asked.settings)
+            self._places.link(plan.staging.bound)
+        if not plan.staging.wanted:
+            return
+        from jobwrap.stage.inputs import fetch_inputs
+
+        fetched = fetch_inputs(plan.staging, self._job.scratch, self._transfer_options())
+        self._record.note(transfers=[each._asdict() for each in fetched])
+        if plan.image:  # the task's program may be among them
+            from jobwrap.image.choose import check_program
+
+            check_program(plan.image, self._job, plan.node, self._asked.settings)
+
+    def _transfer_options(self) -> Options:
+        from jobwrap.transfer.options import options_of
+
+        return options_of(self._asked.settings, os.environ)
 
     def _stage_out(self, ending: Ending) -> Ending:
         wanted = {"success": ending.code == 0, "failure": ending.code != 0, "always": True}[
@@ -156,7 +173,7 @@ class Run:
         from jobwrap.stage.outputs import stage_out
 
         try:
-            delivered = stage_out(self._job.outputs, self._job.scratch, self._options)
+            delivered = stage_out(self._job.outputs, self._job.scratch, self._transfer_options())
         except JobwrapError as error:
             if ending.code:  # the task's own end is what counts
                 return ending._replace(evidence=(*ending.evidence, error.sentence))
@@ -180,7 +197,11 @@ def dry_run(asked: Asked) -> int:
             print(json.dumps(secrets.cleaned(as_record(plan)), indent=1))
         else:
             print(secrets.clean("\n".join(for_people(plan))))
-        probe_inputs(plan.staging, options_of(asked.settings, os.environ))
+        if plan.staging.wanted:
+            from jobwrap.stage.inputs import probe_inputs
+            from jobwrap.transfer.options import options_of
+
+            probe_inputs(plan.staging, options_of(asked.settings, os.environ))
     except JobwrapError as error:
         return _refuse(error)
     return 0

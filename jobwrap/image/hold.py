@@ -10,13 +10,16 @@ import errno
 import os
 import select
 import signal
-import socket
+from typing import TYPE_CHECKING
 
 from jobwrap.failures import JobwrapError
 from jobwrap.image import tree
 from jobwrap.image.choose import Image
 from jobwrap.image.view import cvmfs_at
 from jobwrap.node.probe import Hung, ask
+
+if TYPE_CHECKING:
+    import socket
 
 
 def hold(image: Image, *, deadline: float) -> int:
@@ -25,6 +28,8 @@ def hold(image: Image, *, deadline: float) -> int:
     A child opens it and hands it over: a path on a mount that just died would hang whoever opens it.
     O_PATH pins the mount without asking the file system for anything, then or later.
     """
+    import socket  # 5 ms, which a dry run does without
+
     ours, childs = socket.socketpair()
     child = os.fork()
     if child == 0:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jobwrap.job.classad import Value, parse_ad
 from jobwrap.job.options import Layer
 
-Ad = dict[str, Value]
+if TYPE_CHECKING:
+    from jobwrap.job.classad import Value
+
+Ad = dict[str, "Value"]
 
 # Where each ad lies: the starter's variable, else the name of its file in scratch.
 _FILES = {"_CONDOR_JOB_AD": ".job.ad", "_CONDOR_MACHINE_AD": ".machine.ad"}
@@ -47,9 +49,12 @@ def read_ad(name: str, environ: Mapping[str, str], scratch: str = "") -> Ad:
     path = environ.get(name) or (os.path.join(folder, _FILES[name]) if folder else "")
     try:
         with open(path, "rb") as file:
-            return parse_ad(file.read(_MOST).decode(errors="replace"))
+            text = file.read(_MOST).decode(errors="replace")
     except (OSError, ValueError):
         return {}
+    from jobwrap.job.classad import parse_ad  # 7 ms of regular expressions, where there is an ad
+
+    return parse_ad(text)
 
 
 def layer_of(ad: Ad, inside_its_image: bool) -> Layer:

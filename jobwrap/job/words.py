@@ -9,15 +9,16 @@ from typing import Any
 from jobwrap.job.spec import Bind, Input, Output
 
 _ALGORITHMS = {"sha256": 64, "sha512": 128, "md5": 32, "adler32": 8, "crc32c": 8}  # name: hex digits
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", re.IGNORECASE)
-_TIME = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
-_CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d\d)(?::(\d\d))?")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Compiled when one is first used, since most command lines need few of them.
+_SIZE = r"(?i:(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?)"
+_TIME = r"(\d+(?:\.\d+)?)([smhd]?)"
+_CLOCK = r"(?:(\d+)-)?(\d+):(\d\d)(?::(\d\d))?"
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 # A place begins like this; what stands before a "=" is a name only if it does not.
-_PLACE = re.compile(r"[a-z][a-z0-9+.-]*:|/|\.\.?/", re.IGNORECASE)
+_PLACE = r"(?i:[a-z][a-z0-9+.-]*:|/|\.\.?/)"
 # What is no path in a URL: its scheme and its host.
-_NO_PATH = re.compile(r"[a-z][a-z0-9+.-]*:(?://[^/]*)?", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NO_PATH = r"(?i:[a-z][a-z0-9+.-]*:(?://[^/]*)?)"
+_CONTROL = r"[\x00-\x1f\x7f]"
 
 
 def text(word: object) -> str:
@@ -48,7 +49,7 @@ def one_of(*choices: str) -> Callable[[object], str]:
 def absolute(word: object) -> str:
     """An absolute path, without its last slash."""
     path = text(word)
-    if not path.startswith("/") or ".." in path.split("/") or _CONTROL.search(path):
+    if not path.startswith("/") or ".." in path.split("/") or re.search(_CONTROL, path):
         raise ValueError("must be an absolute path")
     return path.rstrip("/") or "/"
 
@@ -78,7 +79,7 @@ def record_place(word: object) -> str:
 
 def size(word: object) -> int:
     """Bytes, from a number with a unit; units are powers of 1024, as HTCondor's are."""
-    match = _SIZE.fullmatch(str(word).strip())
+    match = re.fullmatch(_SIZE, str(word).strip())
     if not match:
         raise ValueError("must be a number with a unit, K, M, G or T")
     return int(float(match[1]) * 1024 ** ("KMGT".index(match[2].upper()) + 1))
@@ -88,9 +89,9 @@ def duration(word: object) -> float:
     """Seconds, from a number with s, m, h or d (none: seconds) or from [days-]hours:minutes[:seconds]."""
     if isinstance(word, bool):
         raise ValueError("must be a time")
-    if match := _TIME.fullmatch(str(word)):
+    if match := re.fullmatch(_TIME, str(word)):
         return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
-    if match := _CLOCK.fullmatch(str(word)):
+    if match := re.fullmatch(_CLOCK, str(word)):
         days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
         return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
     raise ValueError("must be a time, as 90, 30m, 2h, 1:30:00")
@@ -112,7 +113,7 @@ def input_(word: object) -> Input:
     if checksum is None:
         place = text(word)
     name, equals, rest = place.partition("=")
-    if not equals or _PLACE.match(name):
+    if not equals or re.match(_PLACE, name):
         return _input(None, [place], checksum)
     return _input(name, [rest], checksum)
 
@@ -121,10 +122,10 @@ def _input(name: object, places: list[str], checksum: tuple[str, str] | None, un
     if not all(places):
         raise ValueError("must have a place behind the =")
     for place in places:
-        if _CONTROL.search(place):
+        if re.search(_CONTROL, place):
             raise ValueError("must have no control character in its place")
     if name is None:
-        name = _NO_PATH.sub("", places[0]).split("?")[0].split("#")[0].rstrip("/").rpartition("/")[2]
+        name = re.sub(_NO_PATH, "", places[0]).split("?")[0].split("#")[0].rstrip("/").rpartition("/")[2]
         if not name:
             raise ValueError("needs a name, as NAME=PLACE")
     return Input(inside(name), tuple(places), checksum, unpack)
@@ -154,7 +155,7 @@ def output(word: object) -> Output:
 def inside(name: object) -> str:
     """A relative path that stays in the scratch folder and out of jobwrap's own."""
     parts = text(name).rstrip("/").split("/")
-    if not parts[0] or ".." in parts or _CONTROL.search(str(name)):
+    if not parts[0] or ".." in parts or re.search(_CONTROL, str(name)):
         raise ValueError("must be a path inside the scratch folder")
     parts = [part for part in parts if part not in ("", ".")]
     if not parts or parts[0] == ".jobwrap":
@@ -178,7 +179,7 @@ def bind(word: object) -> Bind:
 def setting(word: object) -> tuple[str, str | None]:
     """NAME=VALUE; the value is None where only a name stands."""
     name, equals, value = text(word).partition("=")
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(_NAME, name):
         raise ValueError("must begin with a name of letters, digits and _")
     return name, value if equals else None
 

@@ -1,68 +1,20 @@
-"""Bring the inputs to where the task looks for them, and take away what was only there to carry a mount."""
+"""Fetch the inputs that are not on the node."""
 
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterable
 
-from jobwrap.job.spec import Job
 from jobwrap.stage.plan import Staging
 from jobwrap.transfer.fetch import Fetched, Fetching, Wanted, probe_all
 from jobwrap.transfer.options import Options
 
 
-class Places:
-    """What stage-in puts into scratch that is no file of the task: mount points and links."""
+def fetch_inputs(staging: Staging, scratch: str, options: Options) -> list[Fetched]:
+    """Fetches them all into `scratch`; JobwrapError input.* for the first that cannot be had.
 
-    def __init__(self, job: Job) -> None:
-        self._scratch = job.scratch
-        self._made: list[str] = []
-
-    def make_mount_points(self, targets: Iterable[tuple[str, str]], top: str) -> None:
-        """For each (source, target) below `top`, which is what scratch is called inside."""
-        for source, target in targets:
-            if target.startswith(top.rstrip("/") + "/"):
-                place = os.path.join(self._scratch, target[len(top.rstrip("/")) + 1 :])
-                if not os.path.lexists(place):
-                    self._make(place, os.path.isdir(source))
-
-    def link(self, staging: Staging) -> None:
-        """For a task without a container: a link in place of a mount."""
-        for bound in staging.bound:
-            place = os.path.join(self._scratch, bound.name)
-            if not bound.in_place and not os.path.lexists(place):
-                os.makedirs(os.path.dirname(place), exist_ok=True)
-                os.symlink(bound.source, place)
-                self._made.append(place)
-
-    def remove(self) -> None:
-        """Takes them away: a batch system would take them for outputs of the task."""
-        for place in self._made:
-            try:
-                if stat.S_ISDIR(os.lstat(place).st_mode):
-                    os.rmdir(place)
-                else:
-                    os.unlink(place)
-            except OSError:
-                pass  # the task put something else there: that is its own
-
-    def _make(self, place: str, folder: bool) -> None:
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        if folder:
-            os.mkdir(place)
-        else:
-            os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        self._made.append(place)
-
-
-def start_fetching(staging: Staging, scratch: str, options: Options) -> Fetching | None:
-    """The files that must be fetched, on their way; None where there are none."""
-    return Fetching(_wanted(staging, scratch), options) if staging.wanted else None
-
-
-def finish_fetching(fetching: Fetching) -> list[Fetched]:
-    """Waits for them; an exception, a signal's too, ends them and leaves nothing partial."""
+    An exception, a signal's too, ends the others and leaves nothing partial.
+    """
+    fetching = Fetching(_wanted(staging, scratch), options)
     try:
         return fetching.wait(lambda: False)
     except BaseException:
