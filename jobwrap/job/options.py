@@ -69,14 +69,17 @@ OPTIONS = (
     Option("kickstart", "FILE", words.text, "a record as pegasus-kickstart writes it, - for stdout"),
     Option("dry-run", "", words.flag, "print the plan and its reasons, run nothing"),
     Option("json", "", words.flag, "with --dry-run, as JSON"),
-    Option("verbose", "", words.flag, "say what is done", short="v"),
+    Option("verbose", "", words.flag, "log what is done, on stderr", short="v"),
     Option("quiet", "", words.flag, "say nothing but a failure", short="q"),
+    Option("log", "FILE", words.text, "log what is done into this file, one JSON object a line"),
+    Option("log-level", "LEVEL", words.one_of("debug", "info", "warning", "error"), "of the log (info)"),
+    Option("log-format", "FORMAT", words.one_of("json", "text"), "of the log (text on stderr)"),
 )
 
 BY_NAME = {option.name: option for option in OPTIONS}
 _BY_SHORT = {option.short: option for option in OPTIONS if option.short}
 # How jobwrap is called, not what is asked: these make no sense in a file.
-CALL_ONLY = {"job", "dry-run", "json", "verbose", "quiet"}
+CALL_ONLY = {"job", "dry-run", "json", "verbose", "quiet", "log", "log-level", "log-format"}
 
 
 def parse_words(arguments: list[str]) -> tuple[Layer, tuple[str, ...]]:

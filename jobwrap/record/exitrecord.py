@@ -49,6 +49,12 @@ class ExitRecord:
         """Adds what a room found; the names are those of the schema."""
         self.fields.update(self._secrets.cleaned(fields))
 
+    def identity(self) -> dict[str, str]:
+        """What tells this run from others, in each line of a log."""
+        ids = self.fields["job"]["ids"]
+        job = {"job": f"{ids['ClusterId']}.{ids.get('ProcId', 0)}"} if "ClusterId" in ids else {}
+        return {**job, "run": self.fields["id"][:8], "node": os.uname().nodename}
+
     def finish(self, end: dict[str, Any]) -> None:
         """The last word."""
         now = time.monotonic()
