@@ -6,7 +6,6 @@ of a transfer out of the wrapper, can be abandoned when a mount hangs, and ends 
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 from jobwrap.transfer.apart import Link
 from jobwrap.transfer.deliver import deliver
 from jobwrap.transfer.options import Options, options_of
+from jobwrap.transfer.parts import prefix, remove_parts
 from jobwrap.transfer.progress import Progress
 from jobwrap.transfer.work import Cancelled, Work
 
@@ -21,7 +21,6 @@ from jobwrap.transfer.work import Cancelled, Work
 __all__ = ["Cancelled", "Fetched", "Fetching", "Options", "Wanted", "deliver", "options_of"]
 
 DEFAULTS = Options()
-_count = itertools.count()
 
 
 class Wanted(NamedTuple):
@@ -110,8 +109,7 @@ class Fetching(Work[list[Fetched]]):
 
     def __init__(self, wanted: Sequence[Wanted], options: Options = DEFAULTS) -> None:
         self._wanted = wanted
-        # Names of files while they come: short, since NAME_MAX counts, and nobody else's.
-        self._prefix = f".jobwrap-{os.getpid()}-{next(_count)}-"
+        self._prefix = prefix()
         self._parts = [
             os.path.join(os.path.dirname(one.path), f"{self._prefix}{index}.part")
             for index, one in enumerate(wanted)
@@ -129,7 +127,7 @@ class Fetching(Work[list[Fetched]]):
 
     def clean(self) -> None:
         for folder in {os.path.dirname(part) for part in self._parts}:
-            _remove_parts(folder, self._prefix)
+            remove_parts(folder, self._prefix)
 
 
 class Probing(Work[bool]):
@@ -164,18 +162,3 @@ def _hold(path: str) -> None:
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     _held.append(file)
-
-
-def _remove_parts(folder: str, prefix: str) -> None:
-    try:
-        left = [name for name in os.listdir(folder) if name.startswith(prefix)]
-    except OSError:
-        return  # it was never made
-    for name in left:
-        path = os.path.join(folder, name)
-        if os.path.isdir(path):
-            import shutil
-
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            os.unlink(path)

@@ -1,8 +1,10 @@
-"""A file to be delivered, as an errand with one place."""
+"""Files to be delivered, as errands with one place each."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from jobwrap.transfer.apart import Link
 from jobwrap.transfer.attempt import Attempt
@@ -13,34 +15,36 @@ from jobwrap.transfer.source import Source
 from jobwrap.transfer.trouble import FORBIDDEN
 from jobwrap.transfer.url import redact
 
+if TYPE_CHECKING:
+    from jobwrap.transfer.deliver import Parcel
+
 FINGERPRINT = "sha256"
 
 
 class Outbound(Errand):
-    """`name` is what the failure calls it."""
+    """One parcel."""
 
-    def __init__(self, name: str, source: Source, url: str, options: Options) -> None:
-        super().__init__((url,), options, checked=True)
-        self._name, self._source, self._url = name, source, url
+    def __init__(self, parcel: Parcel, index: int, prefix: str, options: Options) -> None:
+        super().__init__((parcel.url,), options, checked=True)
+        self._parcel, self._index = parcel, index
+        self._source = Source(parcel.file, f"{prefix}{index}.part", parcel.checksum)
+        self._shown = redact(parcel.url)
 
     def step(self, attempt: Attempt) -> object:
-        self.protocol().put(self._source, self._url, attempt)
+        self.protocol().put(self._source, self._parcel.url, attempt)
         checksum = (FINGERPRINT, self._source.digest(FINGERPRINT)) if self.options.fingerprint else None
-        seconds = time.monotonic() - self.started
-        return ("delivered", redact(self._url), self._source.size, seconds, self.attempts + 1, checksum)
+        how = (time.monotonic() - self.started, self.attempts + attempt.asked, checksum)
+        return ("delivered", self._index, (self._shown, self._source.size, *how))
 
     def verdict(self) -> tuple[str, dict[str, str]]:
-        why = self.skipped[-1][1]
+        name, why = self._parcel.name, self.skipped[-1][1]
         if FORBIDDEN in self.kinds:
-            return "policy.forbidden", {
-                "what": f"to deliver {self._name} to {redact(self._url)}",
-                "rule": why,
-            }
-        return "output.undelivered", {"name": self._name, "url": redact(self._url), "problem": why}
+            return "policy.forbidden", {"what": f"to deliver {name} to {self._shown}", "rule": why}
+        return "output.undelivered", {"name": name, "url": self._shown, "problem": why}
 
 
-def deliver(
-    link: Link, name: str, file: int, url: str, options: Options, checksum: tuple[str, str] | None
-) -> None:
+def deliver(link: Link, parcels: Sequence[Parcel], prefix: str, options: Options) -> None:
     """The child's main function."""
-    Crew(link, options).run([Outbound(name, Source(file, checksum), url, options)])
+    Crew(link, options).run(
+        [Outbound(parcel, index, prefix, options) for index, parcel in enumerate(parcels)]
+    )

@@ -10,10 +10,13 @@ from jobwrap.transfer.hashing import give_block, take_block
 
 
 class Source:
-    """An open file, never read by way of its path or its position, so that several may read it."""
+    """An open file, never read by way of its path or its position, so that several may read it.
 
-    def __init__(self, file: int, known: tuple[str, str] | None = None) -> None:
-        self.file = file
+    aside is the name that it may have at its destination until it is whole there.
+    """
+
+    def __init__(self, file: int, aside: str, known: tuple[str, str] | None = None) -> None:
+        self.file, self.aside = file, aside
         self.size = os.fstat(file).st_size
         self._digests = dict([known]) if known else {}
 

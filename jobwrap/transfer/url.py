@@ -6,6 +6,7 @@ hold the one against the other.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _REST = re.compile(r"(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#.*)?\Z", re.DOTALL)
 # No blank and no control character; in brackets an IPv6 address.
 _HOST = re.compile(r"(?:\[([^\]\x00-\x20]*)\]|([^:\[\]\x00-\x20]*))(?::([0-9]*))?")
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 # What may stand in a path or query as it is; all else is percent-encoded, "%" itself is left alone.
 _UNSAFE = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=:@/%\[\]?]")
 
@@ -55,6 +57,17 @@ def scheme_of(place: str) -> str:
     """The scheme of a URL in lower case, "" for a path."""
     found = _SCHEME.match(place)
     return found[1].lower() if found else ""
+
+
+def path_of(place: str) -> str:
+    """The path that a path or a file: URL names; ValueError for a file: URL of another host."""
+    if not scheme_of(place):
+        return place
+    url = parse(place)
+    if url.host not in ("", "localhost"):
+        raise ValueError(f"a file: URL cannot name another host ({url.host})")
+    raw = url.path.encode("utf-8", "surrogateescape")
+    return os.fsdecode(_ESCAPE.sub(lambda found: bytes((int(found[1], 16),)), raw))
 
 
 def parse(text: str) -> Url:

@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 
 from jobwrap.failures import JobwrapError
-from jobwrap.transfer.deliver import deliver
+from jobwrap.transfer.deliver import Parcel, deliver, deliver_all
 from jobwrap.transfer.fetch import Cancelled
 from tests.servers import serving
 from tests.transfer.conftest import SWIFT
@@ -106,6 +106,27 @@ def test_a_silent_server_ends_in_time(output, faults):
         deliver(str(output), f"{faults.url}/silent", SWIFT._replace(attempts=1))
 
 
+def test_a_delivery_to_a_path_that_is_cancelled_leaves_nothing(tmp_path):
+    with open(tmp_path / "output", "wb") as file:
+        file.truncate(3 << 30)
+    (tmp_path / "to").mkdir()
+    seen = []
+
+    def cancelled():
+        seen.extend(os.listdir(tmp_path / "to"))
+        return bool(seen)
+
+    try:
+        deliver(str(tmp_path / "output"), f"{tmp_path}/to/x", SWIFT, cancelled=cancelled)
+    except Cancelled:
+        assert os.listdir(tmp_path / "to") == [] and seen[0].startswith(".jobwrap-")
+
+
+def test_a_file_url_of_another_host_is_refused(output):
+    with pytest.raises(JobwrapError, match="cannot name another host"):
+        deliver(str(output), "file://elsewhere/x", SWIFT)
+
+
 def test_a_delivery_can_be_cancelled(output, faults):
     with pytest.raises(Cancelled):
         deliver(str(output), f"{faults.url}/silent", SWIFT, cancelled=lambda: True)
@@ -124,3 +145,24 @@ def test_nginx_with_webdav_has_the_file_under_its_name_only(output, tmp_path):
 def test_nginx_without_webdav_says_that_it_takes_nothing(output, tmp_path):
     with serving(tmp_path / "plain") as server, pytest.raises(JobwrapError, match="405"):
         deliver(str(output), f"{server.url}/file", SWIFT)
+
+
+def test_many_are_delivered_at_once_and_told_in_their_order(tmp_path, faults):
+    parcels = []
+    for index in range(20):
+        (tmp_path / str(index)).write_bytes(bytes([index]) * (index + 1))
+        file = os.open(tmp_path / str(index), os.O_RDONLY)
+        parcels.append(Parcel(str(index), file, f"{faults.url}/put/{index}"))
+    delivered = deliver_all(parcels, SWIFT)
+    assert [one.bytes for one in delivered] == list(range(1, 21))
+    assert stored(faults, "put/19") == bytes([19]) * 20
+    for parcel in parcels:
+        os.close(parcel.file)
+
+
+def test_the_first_that_fails_is_named(tmp_path, output, faults):
+    with open(output, "rb") as file:
+        parcels = [Parcel("good", file.fileno(), f"{faults.url}/put/x")]
+        parcels.append(Parcel("bad", file.fileno(), f"{faults.url}/put_refused/x"))
+        with pytest.raises(JobwrapError, match="the output bad"):
+            deliver_all(parcels, SWIFT)

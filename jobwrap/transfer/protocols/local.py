@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from urllib.parse import unquote
 
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.copying import copy
 from jobwrap.transfer.sink import Sink
 from jobwrap.transfer.source import Source
 from jobwrap.transfer.trouble import DENIED, NOT_FOUND, UNREACHABLE, Passing, Trouble
-from jobwrap.transfer.url import parse, scheme_of
+from jobwrap.transfer.url import path_of
 
 _MEANING = {
     errno.ENOENT: (NOT_FOUND, "there is no such file"),
@@ -50,8 +49,11 @@ def probe(place: str, attempt: Attempt) -> None:
 
 def put(source: Source, place: str, attempt: Attempt) -> None:
     """Beside its place first and onto the disk, then under its name: what is there is whole."""
-    path = path_of(place)
-    part = os.path.join(os.path.dirname(path), f".jobwrap-{os.getpid()}-{attempt.tries}.part")
+    try:
+        path = path_of(place)
+    except ValueError as error:
+        raise Trouble(NOT_FOUND, str(error)) from error
+    part = os.path.join(os.path.dirname(path), source.aside)
     attempt.within(attempt.options.deadline, "writing it")
     try:
         copy(source.file, part, path, source.size, sync=True)
@@ -67,20 +69,12 @@ def _remove(part: str) -> None:
         pass  # it was never made
 
 
-def path_of(place: str) -> str:
-    """The path that a path or file: URL names; Trouble for a file: URL of another host."""
-    if not scheme_of(place):
-        return place
-    url = parse(place)
-    if url.host not in ("", "localhost"):
-        raise Trouble(NOT_FOUND, f"a file: URL cannot name another host ({url.host})")
-    return os.fsdecode(unquote(url.path, "utf-8", "surrogateescape").encode("utf-8", "surrogateescape"))
-
-
 def _open(place: str) -> tuple[int, int]:
     """A descriptor and the size. Not blocking, so that a FIFO is named and not waited for."""
     try:
         source = os.open(path_of(place), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except ValueError as error:
+        raise Trouble(NOT_FOUND, str(error)) from error
     except OSError as error:
         raise _trouble(error) from error
     seen = os.fstat(source)
