@@ -154,6 +154,8 @@ class Run:
 
         fetched = fetch_inputs(plan.staging, self._job.scratch, self._transfer_options())
         self._record.note(transfers=[each._asdict() for each in fetched])
+        for transfer in self._record.fields["transfers"]:
+            self._log.info("fetched", **transfer)
         if plan.image:  # the task's program may be among them
             from jobwrap.image.choose import check_program
 
@@ -181,6 +183,8 @@ class Run:
         self._record.note(
             outputs=[{**each._asdict(), "url": without_secrets(each.url)} for each in delivered]
         )
+        for output in self._record.fields["outputs"]:
+            self._log.info("delivered", **output)
         return ending
 
 
