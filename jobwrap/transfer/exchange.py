@@ -30,13 +30,15 @@ _dead: set[str] = set()  # proxies that did not work for us once
 
 
 class Request(NamedTuple):
-    """What is asked; a body is the first `size` bytes of the open file `file`."""
+    """What is asked; a body is `size` bytes of the open file `file` from `start` on, or `content`."""
 
     method: str
     url: Url
     headers: Headers = ()
     file: int = -1
     size: int = 0
+    start: int = 0
+    content: bytes = b""
 
 
 class Exchange(NamedTuple):
@@ -191,18 +193,20 @@ def _talk(connection: Connection, proxy: str, request: Request, attempt: Attempt
     attempt.within(attempt.options.answer, "its answer")
     method, url, headers = request.method, request.url, list(request.headers)
     target = str(url) if proxy and url.scheme == "http" else url.target
-    if request.file >= 0:
-        headers.append(("Content-Length", str(request.size)))
+    if request.file >= 0 or request.content or method == "POST":
+        headers.append(("Content-Length", str(request.size or len(request.content))))
     if request.size > _ASK_FIRST:
         headers.append(("Expect", "100-continue"))
-    connection.ask(method, target, headers)
+    connection.ask(method, target, headers, request.content)
     if request.file >= 0:
         if request.size > _ASK_FIRST and (answer := connection.objection(method)) is not None:
             connection.reusable = False  # it may still wait for the body
             return answer
         attempt.streaming()
-        attempt.moved = 0
-        connection.send_file(request.file, request.size, attempt.count)
+        try:
+            connection.send_file(request.file, request.start, request.size, attempt.count)
+        except (BrokenPipeError, ConnectionResetError):
+            connection.reusable = False  # it wants no more, and its answer may say why
         attempt.within(attempt.options.answer, "its answer")
     return connection.answer(method)
 

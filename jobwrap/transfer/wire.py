@@ -101,11 +101,11 @@ class Connection:
             raise ValueError("a line break in a request header")
         self._socket.sendall(f"{head}\r\n\r\n".encode("latin-1") + body)
 
-    def send_file(self, file: int, count: int, moved: Callable[[int], None]) -> None:
-        """Send `count` bytes of an open file as a request's body, from its start, telling of each block."""
-        at = 0
-        while at < count:
-            size = min(_SEND, count - at)
+    def send_file(self, file: int, start: int, count: int, moved: Callable[[int], None]) -> None:
+        """Send `count` bytes of an open file, from `start` on, as a request's body, telling of each block."""
+        at, end = start, start + count
+        while at < end:
+            size = min(_SEND, end - at)
             if self._plain:
                 done = os.sendfile(self._socket.fileno(), file, at, size)
             else:

@@ -186,6 +186,26 @@ def test_s3_takes_a_file_and_gives_it_back(s3, tmp_path):
     assert fetched.checksum == RIGHT
 
 
+def test_s3_takes_a_large_file_in_parts(s3, tmp_path, monkeypatch):
+    monkeypatch.setattr("jobwrap.transfer.protocols.s3.LARGEST", 6 << 20)
+    monkeypatch.setattr("jobwrap.transfer.protocols.s3parts.PART", 5 << 20)
+    content = os.urandom(12 << 20)
+    (tmp_path / "output").write_bytes(content)
+    deliver(str(tmp_path / "output"), "s3://data/large", PATIENT)
+    fetch("s3://data/large", tmp_path)
+    assert (tmp_path / "x").read_bytes() == content
+
+
+def test_a_failed_upload_in_parts_leaves_none_there(s3, tmp_path, monkeypatch):
+    monkeypatch.setattr("jobwrap.transfer.protocols.s3.LARGEST", 1)
+    monkeypatch.setattr("jobwrap.transfer.protocols.s3parts.PART", 1 << 20)  # S3 wants 5 MiB at least
+    (tmp_path / "output").write_bytes(bytes(3 << 20))
+    with pytest.raises(JobwrapError):
+        deliver(str(tmp_path / "output"), "s3://data/bad", PATIENT._replace(attempts=1))
+    listed = subprocess.run(["curl", "-sf", f"{s3}/data?uploads"], check=True, capture_output=True).stdout
+    assert b"<Upload>" not in listed
+
+
 def test_s3_without_the_object_says_so(s3, tmp_path):
     with pytest.raises(JobwrapError) as raised:
         fetch("s3://data/none", tmp_path)

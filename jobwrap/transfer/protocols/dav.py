@@ -27,13 +27,13 @@ def put_to(url: Url, source: Source, attempt: Attempt, headers: Headers = ()) ->
         return
     if url.query or not _can_move(url, attempt, headers):  # a signed URL is for this one name
         _send(url, source, attempt, headers)
-        _check(url, source, attempt, headers)
+        check(url, source, attempt, headers)
         return
     folder, slash, name = url.path.rpartition("/")
     aside = url._replace(path=f"{folder}{slash}.jobwrap-{os.urandom(4).hex()}-{name}")
     try:
         _send(aside, source, attempt, headers)
-        _check(aside, source, attempt, headers)
+        check(aside, source, attempt, headers)
         _move(aside, url, attempt, headers)
     except Trouble:
         _remove(aside, attempt, headers)
@@ -45,7 +45,7 @@ def put_whole(url: Url, source: Source, attempt: Attempt, headers: Headers, aski
     if attempt.tries and _is_right(url, source, attempt, asking, surely=True):
         return
     _send(url, source, attempt, headers, folders=False)
-    _check(url, source, attempt, asking)
+    check(url, source, attempt, asking)
 
 
 def _send(url: Url, source: Source, attempt: Attempt, headers: Headers, folders: bool = True) -> None:
@@ -62,7 +62,7 @@ def _send(url: Url, source: Source, attempt: Attempt, headers: Headers, folders:
     raise exchange.refusal(answer)
 
 
-def _check(url: Url, source: Source, attempt: Attempt, headers: Headers) -> None:
+def check(url: Url, source: Source, attempt: Attempt, headers: Headers) -> None:
     """What the server has is what was sent, as far as it tells."""
     answer = _ask_head(url, attempt, headers)
     if answer.status in _ABSENT:
