@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,20 @@ def test_who_binds_it_gets_the_object_itself_and_holds_it(faults, cache, tmp_pat
     assert fetched.path == cache.path_of(SHA256)
     assert not (tmp_path / "x").exists()
     assert not cache.remove(SHA256)
+
+
+def test_an_archive_is_kept_as_it_came_and_unpacked_for_each(faults, cache, tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("name", b"content")
+    content = (tmp_path / "a.zip").read_bytes()
+    put(cache, content)
+    checksum = ("sha256", hashlib.sha256(content).hexdigest())
+    options = SWIFT._replace(cache=cache.folder)
+    for name in ("one", "two"):
+        wanted = Wanted("x", (f"{faults.url}/status/404",), checksum, str(tmp_path / name), unpack=True)
+        assert fetch_all([wanted], options)[0].cache == "hit"
+        assert (tmp_path / name / "name").read_bytes() == b"content"
+    assert faults.asked() == []
 
 
 def test_without_a_checksum_the_server_is_asked_whether_it_is_the_same(faults, cache, tmp_path):

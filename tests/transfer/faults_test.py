@@ -6,7 +6,7 @@ import time
 import pytest
 
 from jobwrap.failures import JobwrapError
-from jobwrap.transfer.fetch import Wanted, fetch_all
+from jobwrap.transfer.fetch import Wanted, fetch_all, probe_all
 from tests.transfer.conftest import SWIFT, misbehaving
 from tests.transfer.fault_server import CONTENT, HALF, OTHER, SHA256
 
@@ -218,6 +218,15 @@ def test_a_scheme_that_the_site_forbids_is_not_asked(faults, here):
         here.fetch(f"{faults.url}/ok", options=SWIFT._replace(schemes=("https",)))
     assert raised.value.failure.name == "policy.forbidden"
     assert faults.asked() == []
+
+
+def test_a_probe_reads_no_file_and_writes_none(faults, here):
+    wanted = [Wanted("x", (f"{faults.url}/status/404", f"{faults.url}/stall"), None, str(here.folder / "x"))]
+    probe_all(wanted, SWIFT)
+    with pytest.raises(JobwrapError) as raised:
+        probe_all([wanted[0]._replace(places=(f"{faults.url}/status/403",))], SWIFT)
+    assert raised.value.failure.name == "input.denied"
+    assert os.listdir(here.folder) == []
 
 
 def test_the_first_that_fails_ends_the_others(faults, tmp_path):
