@@ -159,10 +159,10 @@ def open_caches(folder: str, quota: int | None, owners: tuple[int, ...]) -> list
     A folder of our own is the cache. In one that several users can write to, as /tmp is, each has his
     own folder u<uid>; one that belongs to a trusted user is read.
     """
-    found = []
     uid = os.getuid()
     if _is_private(folder, uid):
-        return [Cache(folder, ours=True, quota=quota)]
+        return _opened(folder, quota)
+    found = []
     if any(_is_private(folder, owner) for owner in owners) and os.path.isdir(os.path.join(folder, "objects")):
         found.append(Cache(folder, ours=False))
     own = os.path.join(folder, f"u{uid}")
@@ -170,9 +170,14 @@ def open_caches(folder: str, quota: int | None, owners: tuple[int, ...]) -> list
         os.mkdir(own, 0o700)
     except OSError:
         pass  # it is there, or we may not
-    if _is_private(own, uid):
-        found.append(Cache(own, ours=True, quota=quota))
-    return found
+    return found + (_opened(own, quota) if _is_private(own, uid) else [])
+
+
+def _opened(folder: str, quota: int | None) -> list[Cache]:
+    try:
+        return [Cache(folder, ours=True, quota=quota)]
+    except OSError:
+        return []  # a full disk, or one that is read-only
 
 
 def _is_private(folder: str, owner: int) -> bool:

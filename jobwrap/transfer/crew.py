@@ -30,7 +30,7 @@ class Crew:
 
     def __init__(self, link: Link, options: Options) -> None:
         self._link, self._options = link, options
-        self._queue: SimpleQueue[Errand | None] = SimpleQueue()
+        self._queue: SimpleQueue[Errand] = SimpleQueue()
         self._later: list[tuple[float, Errand]] = []
         self._attempts: dict[Attempt, Errand] = {}
         self._lock = threading.Lock()
@@ -114,29 +114,37 @@ class Crew:
             if self._attempts.pop(attempt, None) is None:
                 return
         errand.renew()
+        errand.attempts += 1
         self._settle(errand, Passing(attempt.reason(OSError())))
         self._hire()
 
     # --- the workers ---
 
     def _work(self) -> None:
-        while not self._over:
-            errand = self._queue.get()
-            assert errand
-            attempt = errand.attempt()
-            with self._lock:
-                self._attempts[attempt] = errand
-            try:
-                end = errand.step(attempt)
-            except Exception as error:  # whatever it is, the parent must hear of it
-                end = error
-            with self._lock:
-                if self._attempts.pop(attempt, None) is None:
-                    return  # given up on: this errand is another's now
-            errand.attempts += attempt.asked
-            if not isinstance(end, Exception):
-                self._moved += attempt.moved
-            self._settle(errand, end)
+        try:
+            while not self._over and self._work_on(self._queue.get()):
+                pass
+        except Exception as error:  # a defect here must not look like a wait
+            self._fail("jobwrap.bug", {"problem": f"{type(error).__name__}: {error}"})
+
+    def _work_on(self, errand: Errand) -> bool:
+        """One try; False for a thread that was given up on, whose errand is another's now."""
+        attempt = errand.attempt()
+        with self._lock:
+            self._attempts[attempt] = errand
+        end: object
+        try:
+            end = errand.step(attempt)
+        except Exception as error:  # whatever it is, the parent must hear of it
+            end = error
+        with self._lock:
+            if self._attempts.pop(attempt, None) is None:
+                return False
+        errand.attempts += attempt.asked
+        if not isinstance(end, Exception):
+            self._moved += attempt.moved
+        self._settle(errand, end)
+        return True
 
     def _settle(self, errand: Errand, end: object) -> None:
         """What follows from the end of a try."""

@@ -91,7 +91,10 @@ def find_cached(checksum: tuple[str, str] | None, options: Options = DEFAULTS) -
     from jobwrap.transfer.cache import open_caches
 
     for cache in open_caches(options.cache, options.cache_quota, options.cache_owners):
-        held = cache.find(checksum[1])
+        try:
+            held = cache.find(checksum[1].lower())
+        except OSError:
+            continue  # a cache that cannot be read has nothing
         if held:
             _held.append(held.file)
             return held.path

@@ -129,7 +129,10 @@ class Sink:
     def forget(self) -> None:
         """Leave nothing of it."""
         if self._file >= 0 and self._ours:
-            os.unlink(self.part)
+            try:
+                os.unlink(self.part)
+            except OSError:
+                pass  # its folder is gone, and it with that
         self._release()
 
     def _release(self) -> None:

@@ -84,18 +84,30 @@ class ByCache:
         if held:
             return self._deliver(held, "hit")
         sink = self._claimed(self._digest or of_url(place))
-        held = self._find(self._digest)  # it may have come between the look and the claim
-        known = None if self._digest else self._caches[-1].known(place)
-        if known and not sink.offset:
-            held = self._find(known[0])
-            attempt.etag = known[1] if held else ""
-        if held and not attempt.etag:
-            return self._deliver(held, "hit")
+        if self._digest:
+            held = self._find(self._digest)  # it may have come between the look and the claim
+            if held:
+                return self._deliver(held, "hit")
+            protocol.get(place, sink, attempt)
+            return self._keep(place, sink)
+        return self._renewed(protocol, place, sink, attempt)
+
+    def _renewed(self, protocol: Protocol, place: str, sink: Sink, attempt: Attempt) -> Brought:
+        """What the URL gave last, if its server says that it is still so, and what it gives now otherwise."""
+        digest, etag = self._caches[-1].known(place) or ("", "")
+        held = None if sink.offset else self._find(digest)
+        attempt.etag = etag if held else ""
         try:
             protocol.get(place, sink, attempt)
         except Unchanged:
             assert held
             return self._deliver(held, "hit")
+        except BaseException:
+            if held:
+                os.close(held.file)
+            raise
+        if held:
+            os.close(held.file)
         return self._keep(place, sink)
 
     def _find(self, digest: str) -> Held | None:
@@ -187,5 +199,13 @@ def _of_record(wanted: Wanted, digests: dict[str, str]) -> tuple[str, str] | Non
 def _unpack(archive: str, part: str, path: str, room: Room) -> None:
     from jobwrap.transfer.archive import unpack
 
-    unpack(archive, part, room)
-    os.rename(part, path)
+    try:
+        unpack(archive, part, room)
+        os.rename(part, path)
+    except BaseException as error:
+        import shutil
+
+        shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise trouble_here(error) from error
+        raise

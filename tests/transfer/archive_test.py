@@ -151,6 +151,15 @@ def test_what_is_no_archive_or_a_broken_one_is_refused(damage, tmp_path):
     assert os.listdir(tmp_path) == ["a"]
 
 
+def test_a_broken_archive_leads_to_the_next_place(tmp_path):
+    good = make_tar(tmp_path / "good.tar", member("x"))
+    evil = make_tar(tmp_path / "evil.tar", member("first"), member("../evil"))
+    wanted = Wanted("data", (str(evil), str(good)), None, str(tmp_path / "data"), unpack=True)
+    (fetched,) = fetch_all([wanted])
+    assert fetched.source == str(good) and tree(tmp_path / "data") == ["x"]
+    assert sorted(os.listdir(tmp_path)) == ["data", "evil.tar", "good.tar"]
+
+
 def test_an_encrypted_zip_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr("x", CONTENT)
