@@ -12,7 +12,7 @@ VERBS = {
     "node": ("jobwrap.node.verb", "what this node is and can do"),
     "image": ("jobwrap.image.verb", "what images there are, and whether they run here"),
     "cache": ("jobwrap.transfer.verb", "the node's cache: list, check, prune"),
-    "record": ("jobwrap.record.verb", "an exit record: show, validate, diff, finish"),
+    "record": ("jobwrap.record.verb", "an exit record: show, validate, diff, finish, crate"),
     "explain": ("jobwrap.explain", "a failure, by its name or out of an exit record"),
 }
 _USAGE = """usage: jobwrap [options] -- COMMAND ARG…

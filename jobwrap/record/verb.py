@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from jobwrap.record import journal
@@ -18,25 +19,13 @@ class Unreadable(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    """record show | validate | diff | finish; 0 for yes, 1 for no, 64 and 65 as sysexits.h has them."""
-    parser = argparse.ArgumentParser(prog="jobwrap record", description=__doc__)
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
-    show = verbs.add_parser("show", help="what happened, for a person")
-    validate = verbs.add_parser("validate", help="whether it has the form of the schema; 1 if not")
-    diff = verbs.add_parser("diff", help="what was different between two runs; 1 if anything")
-    finish = verbs.add_parser("finish", help="make a left-over record a final one; 1 if its job still runs")
-    for verb, walk in ((show, _show), (validate, _validate), (diff, _diff), (finish, _finish)):
-        verb.set_defaults(walk=walk)
-    show.add_argument("record", nargs="+", help="a record, or a scratch folder with one")
-    validate.add_argument("record", nargs="+")
-    diff.add_argument("record", nargs=2)
-    finish.add_argument("record", nargs="+", help="a record, or the scratch folder of a job that is no more")
+    """record show | validate | diff | finish | crate; 0 for yes, 1 for no, 64 and up as in sysexits.h."""
     try:
-        asked = parser.parse_args(arguments)
+        asked = _parser().parse_args(arguments)
     except SystemExit as end:
         return _USAGE if end.code else 0
     try:
-        code: int = asked.walk(asked.record)
+        code: int = asked.walk(asked)
         return code
     except Unreadable as problem:
         print(f"jobwrap: {problem}", file=sys.stderr)
@@ -46,6 +35,29 @@ def main(arguments: list[str]) -> int:
             f"jobwrap: not of the form of a record ({error!r}); see jobwrap record validate", file=sys.stderr
         )
         return _DATA
+    except OSError as error:
+        print(f"jobwrap: {error.filename}: {error.strerror}", file=sys.stderr)
+        return _UNWRITABLE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="jobwrap record", description=__doc__)
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    def add(name: str, walk: Callable[[argparse.Namespace], int], what: str, many: str | int) -> Any:
+        verb = verbs.add_parser(name, help=what, description=what)
+        verb.set_defaults(walk=walk)
+        verb.add_argument("record", nargs=many, help="a record, or a scratch folder with one")
+        return verb
+
+    add("show", _show, "what happened, for a person", "+")
+    add("validate", _validate, "whether it has the form of the schema; 1 if not", "+")
+    add("diff", _diff, "what was different between two runs; 1 if anything", 2)
+    add("finish", _finish, "make a left-over record a final one; 1 if its job still runs", "+")
+    crate = add("crate", _crate, "an RO-Crate (Process Run Crate) beside the record", 1)
+    crate.add_argument("--agent", default="", help="who ran it: a name, or https://orcid.org/…")
+    crate.add_argument("--license", default="", help="of the crate: a URL, or words")
+    return parser
 
 
 def read(path: str) -> dict[str, Any]:
@@ -64,26 +76,26 @@ def read(path: str) -> dict[str, Any]:
     return record
 
 
-def _show(paths: list[str]) -> int:
+def _show(asked: argparse.Namespace) -> int:
     from jobwrap.record.show import lines
 
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    print("\n\n".join("\n".join(lines(read(path), colour=colour)) for path in paths))
+    print("\n\n".join("\n".join(lines(read(path), colour=colour)) for path in asked.record))
     return 0
 
 
-def _validate(paths: list[str]) -> int:
+def _validate(asked: argparse.Namespace) -> int:
     from jobwrap.record.form import problems
 
-    found = [f"{path}: {problem}" for path in paths for problem in problems(read(path))]
+    found = [f"{path}: {problem}" for path in asked.record for problem in problems(read(path))]
     print("\n".join(found) or "valid")
     return 1 if found else 0
 
 
-def _diff(paths: list[str]) -> int:
+def _diff(asked: argparse.Namespace) -> int:
     from jobwrap.record.difference import differences
 
-    found = differences(*map(read, paths))
+    found = differences(*map(read, asked.record))
     for where, *values in found:
         print(where, *(f"  {_plain(value)}" for value in values), sep="\n")
     return 1 if found else 0
@@ -93,16 +105,18 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _finish(paths: list[str]) -> int:
-    from jobwrap.record.finish import finish
+def _finish(asked: argparse.Namespace) -> int:
+    from jobwrap.record import finish
 
-    code = 0
-    for path in paths:
-        try:
-            told = finish(path, read)
-        except OSError as error:
-            print(f"jobwrap: {error.filename}: {error.strerror}", file=sys.stderr)
-            return _UNWRITABLE
-        print(f"{path}: {told}")
-        code = code or (1 if told == "its job still runs" else 0)
-    return code
+    told = [(path, finish.finish(path, read)) for path in asked.record]
+    print("\n".join(f"{path}: {word}" for path, word in told))
+    return 1 if any(word == finish.RUNS for _, word in told) else 0
+
+
+def _crate(asked: argparse.Namespace) -> int:
+    from jobwrap.record.crate import write
+
+    (path,) = asked.record
+    path = os.path.join(path, journal.NAME) if os.path.isdir(path) else path
+    print(write(read(path), path, asked.agent, asked.license))
+    return 0
