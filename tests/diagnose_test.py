@@ -37,3 +37,21 @@ def test_a_pool_gets_its_one_code_and_the_record_tells_which_failure_it_was(jobw
     assert (ran.record["end"]["failure"], ran.record["end"]["action"]) == ("site.no_runtime", "requeue")
     assert jobwrap.run(*words, "sh", "-c", "exit 3").code == 3
     assert jobwrap.run(*words, "no-such-command").code == 127
+
+
+@pytest.mark.node
+def test_a_runtime_that_is_only_half_installed_is_the_sites(jobwrap):
+    hidden = (
+        "bwrap",
+        "--dev-bind",
+        "/",
+        "/",
+        "--proc",
+        "/proc",
+        "--tmpfs",
+        "/usr/lib/x86_64-linux-gnu/apptainer",
+    )
+    jobwrap.program = [*hidden, *jobwrap.program]
+    ran = jobwrap.run("--image", "htc/debian:12", "--", "true")
+    assert (ran.code, ran.record["end"]["failure"]) == (71, "site.runtime_failed")
+    assert "starter" in ran.record["end"]["sentence"]
