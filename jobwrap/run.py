@@ -37,7 +37,11 @@ def main(arguments: list[str]) -> int:
         return _refuse(error)
     if asked.call.get("dry-run"):
         return dry_run(asked)
-    return Run(asked, signals).run()
+    try:
+        run = Run(asked, signals)
+    except JobwrapError as error:  # a signal, before there could be a record
+        return _refuse(error)
+    return run.run()
 
 
 class Run:
@@ -56,14 +60,9 @@ class Run:
     def run(self) -> int:
         """All of it; whatever happens, there is a record, and what the job made for itself is gone."""
         try:
-            ending = self._phases()
-        except JobwrapError as error:
+            ending = self._ending()
+        except JobwrapError as error:  # a signal that came just when something else had failed
             ending = failed(error)
-        except Exception as error:  # the last net: a defect still ends in a record
-            import traceback
-
-            say(self._secrets.clean(traceback.format_exc().strip()))
-            ending = failed(JobwrapError("jobwrap.bug", problem=f"{type(error).__name__}: {error}"))
         self._signals.raising = False
         ending = with_infra_code(ending, self._job.infra_exit_code)
         self._record.finish(_end(ending))
@@ -81,6 +80,17 @@ class Run:
         self._log.info("end", code=ending.code, of=ending.of)
         self._log.close()
         return ending.code
+
+    def _ending(self) -> Ending:
+        try:
+            return self._phases()
+        except JobwrapError as error:
+            return failed(error)
+        except Exception as error:  # the last net: a defect still ends in a record
+            import traceback
+
+            say(self._secrets.clean(traceback.format_exc().strip()))
+            return failed(JobwrapError("jobwrap.bug", problem=f"{type(error).__name__}: {error}"))
 
     def _phases(self) -> Ending:
         self._begin("survey")

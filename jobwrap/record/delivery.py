@@ -14,7 +14,7 @@ from typing import Any
 
 from jobwrap.failures import REQUEUE
 from jobwrap.job.spec import Job
-from jobwrap.record import chirp, collector, journal
+from jobwrap.record import journal
 
 _DEADLINE = 10.0  # seconds for all that goes over a network, at once
 
@@ -82,18 +82,18 @@ def _write(path: str, text: str) -> None:
 def _over_the_network(
     record: dict[str, Any], job: Job, cache: str, environ: Mapping[str, str]
 ) -> Iterator[str]:
-    spool = collector.spool_of(cache)
-    errands: list[tuple[str, tuple[Any, ...]]] = [
-        (place, (collector.post, place, record, spool)) for place in job.copies if _is_url(place)
-    ]
-    config = chirp.config_of(environ)
-    if config:
-        what = (chirp.tell, config, chirp.attributes(record), chirp.event(record))
-        errands.append(("the starter", what))
-    if not errands:
+    urls = [place for place in job.copies if _is_url(place)]
+    if not urls and "_CONDOR_CHIRP_CONFIG" not in environ:
         return
     from jobwrap.node.probe import ask_all
+    from jobwrap.record import chirp, collector
 
+    spool = collector.spool_of(cache)
+    errands: list[tuple[str, tuple[Any, ...]]] = [(url, (collector.post, url, record, spool)) for url in urls]
+    config = chirp.config_of(environ)
+    if config:
+        told = (chirp.tell, config, chirp.attributes(record), chirp.event(record))
+        errands.append(("the starter", told))
     for (whom, errand), answer in zip(errands, ask_all(_run, errands, deadline=_DEADLINE)):
         kept = f"; {collector.keep(*errand[1:])}" if answer and errand[0] is collector.post else ""
         if answer:
