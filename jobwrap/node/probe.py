@@ -61,6 +61,37 @@ def ask_all(
     ]
 
 
+class Pending:
+    """A question that nobody waits for.
+
+    said  the answer, or the exception that stands for it, once came() is true
+    cpu   the seconds of CPU that it took, then
+    """
+
+    def __init__(self, question: Callable[..., Any], *args: object, what: str) -> None:
+        self._child, self._source = _begin(question, args)
+        os.set_blocking(self._source, False)
+        self._what, self._blob = what, b""
+        self.said: Any = None
+        self.cpu = 0.0
+
+    def came(self) -> bool:
+        """Whether the answer is there; never blocks."""
+        try:
+            while block := os.read(self._source, 1 << 16):
+                self._blob += block
+        except BlockingIOError:
+            return False
+        os.close(self._source)
+        usage = os.wait4(self._child, 0)[2]
+        self.said, self.cpu = _heard(self._blob, self._what), usage.ru_utime + usage.ru_stime
+        return True
+
+    def abandon(self) -> None:
+        """Nobody wants to know any more."""
+        _end(self._child, self._source, killed=True)
+
+
 def _begin(question: Callable[..., Any], args: tuple[object, ...]) -> tuple[int, int]:
     """The child's number and the descriptor that its answer comes from."""
     source, give = os.pipe()

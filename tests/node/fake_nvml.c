@@ -7,6 +7,7 @@
 
 typedef struct gpu { const char *uuid, *name; unsigned long long memory; int major, minor; } *nvmlDevice_t;
 typedef struct { unsigned long long total, free, used; } nvmlMemory_t;
+typedef struct { unsigned gpu, memory; } nvmlUtilization_t;
 
 static struct gpu gpus[] = {
     {"GPU-aaaaaaaa-0000-0000-0000-000000000001", "Fake A", 40ull << 30, 8, 0},
@@ -32,7 +33,21 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, nvmlDevice_t *device) {
 }
 int nvmlDeviceGetUUID(nvmlDevice_t d, char *text, unsigned size) { snprintf(text, size, "%s", d->uuid); return 0; }
 int nvmlDeviceGetName(nvmlDevice_t d, char *text, unsigned size) { snprintf(text, size, "%s", d->name); return 0; }
-int nvmlDeviceGetMemoryInfo(nvmlDevice_t d, nvmlMemory_t *memory) { memory->total = d->memory; return 0; }
+int nvmlDeviceGetMemoryInfo(nvmlDevice_t d, nvmlMemory_t *memory) {
+    memory->total = d->memory, memory->used = d->memory / 10;
+    return 0;
+}
+static int is_slice(nvmlDevice_t d) { return d == &slices[0] || d == &slices[1]; }
+int nvmlDeviceGetUtilizationRates(nvmlDevice_t d, nvmlUtilization_t *rates) {
+    if (is_slice(d)) return 3; /* NVML_ERROR_NOT_SUPPORTED */
+    rates->gpu = 12, rates->memory = 34;
+    return 0;
+}
+int nvmlDeviceGetTotalEnergyConsumption(nvmlDevice_t d, unsigned long long *millijoules) {
+    if (is_slice(d)) return 3;
+    *millijoules = 34000;
+    return 0;
+}
 int nvmlDeviceGetCudaComputeCapability(nvmlDevice_t d, int *major, int *minor) {
     *major = d->major, *minor = d->minor;
     return 0;

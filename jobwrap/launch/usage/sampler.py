@@ -1,0 +1,77 @@
+"""When the task's use is looked at: often at first, then ever more rarely, and never at a noticeable cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jobwrap.launch.usage.account import Account
+    from jobwrap.launch.usage.figures import Sample
+
+_NEVER = float("inf")
+# For the first so many seconds of the task: one sample every so many.
+_CADENCE = ((10.0, 1.0), (120.0, 5.0), (_NEVER, 30.0))
+# All samples together take at most one part in so many of the time; of that, so many seconds' in advance.
+_SHARE, _ADVANCE = 1000, 60.0
+_WALK = 2000  # of the time between two samples, one part in so many is for the walk over scratch
+
+
+class Sampler:
+    """Samples one task from now on. Nothing is imported or read before the first sample.
+
+    last   the latest sample, None before the first
+    spent  seconds of CPU for all of them; who does more with a sample adds what that takes
+    """
+
+    def __init__(
+        self,
+        keeper: int,
+        scratch: str,
+        gpus: Sequence[str] = (),
+        *,
+        root: str = "/",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """For what is below the process `keeper`; gpus: NVIDIA's that were granted, as they were named."""
+        self._what = (keeper, scratch, gpus, root)
+        self._clock = clock
+        self._started = self._sampled = clock()
+        self._account: Account | None = None
+        self._closed = False
+        self.last: Sample | None = None
+        self.spent = 0.0
+
+    @property
+    def next_at(self) -> float:
+        """When the next sample is wanted, in seconds of `clock`."""
+        return _NEVER if self._closed else self._sampled + self._interval()
+
+    def _interval(self) -> float:
+        at = self._sampled - self._started
+        cadence = next(every for until, every in _CADENCE if at < until)
+        return max(cadence, self.spent * _SHARE - _ADVANCE - at)
+
+    def sample(self) -> Sample:
+        """What the task uses now."""
+        began, now = time.process_time(), self._clock()
+        if self._account is None:
+            # Imported here, so that a task of less than a second does not pay for it.
+            from jobwrap.launch.usage.account import Account
+
+            self._account = Account(*self._what)
+        self.last = self._account.take(now - self._started, self._interval() / _WALK)
+        self._sampled = now
+        self.spent += time.process_time() - began
+        return self.last
+
+    def result(self) -> dict[str, Any]:
+        """The exit record's fields on usage as far as samples tell them; {} if there was none."""
+        return self._account.result() if self._account else {}
+
+    def close(self) -> None:
+        """No more samples will be taken."""
+        self._closed = True
+        if self._account:
+            self._account.close()

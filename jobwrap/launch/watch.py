@@ -1,0 +1,64 @@
+"""Look from time to time at what the task uses, and hold it against what was granted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from jobwrap.launch.limits import Crossed, Limits
+from jobwrap.launch.usage.sampler import Sampler
+
+_NOTED = 5.0  # seconds between two notes, at least
+
+
+class Watch:
+    """The looks at one task.
+
+    say   takes a sentence for people, when the task comes near a limit
+    note  takes usage() now and then: should the batch system kill jobwrap too, that was the last of it
+    over  the limit for which the site wants the task ended, None as long as it is within
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        limits: Limits,
+        say: Callable[[str], None],
+        note: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._sampler, self._limits, self._say, self._note = sampler, limits, say, note
+        self._noted_at = 0.0
+        self._crossed: list[dict[str, Any]] = []
+        self.over: Crossed | None = None
+
+    def left(self) -> float:
+        """Seconds until due() has something to do; infinite after close()."""
+        return max(0.0, self._sampler.next_at - time.monotonic())
+
+    def due(self) -> bool:
+        """Looks, if it is time to; true once, when the task is to be ended for what it uses."""
+        if self.left():
+            return False
+        sample = self._sampler.sample()
+        began = time.process_time()
+        was_over = self.over
+        for crossed in self._limits.check(sample):
+            self._crossed.append({"at": round(sample.at, 1), **crossed._asdict()})
+            self._say(crossed.sentence)
+            if crossed.ends and not self.over:
+                self.over = crossed
+        if sample.at >= self._noted_at + _NOTED:
+            self._noted_at = sample.at
+            self._note(self.usage())
+        self._sampler.spent += time.process_time() - began
+        return self.over is not was_over
+
+    def usage(self) -> dict[str, Any]:
+        """The exit record's fields on usage as far as looks tell them; {} if there was none."""
+        fields = self._sampler.result()
+        return {**fields, "crossed": self._crossed} if self._crossed else fields
+
+    def close(self) -> None:
+        """The task has ended."""
+        self._sampler.close()

@@ -1,0 +1,96 @@
+"""The processes below a process: real trees, and recorded ones of nodes that hide them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+
+from jobwrap.launch.tree import Below, find_below, find_children, send_below
+from tests.launch.processes import READY, child, running
+
+THREADS = "import threading, time\nfor _ in range(2): threading.Thread(target=sys.stdin.read).start()\n"
+FAMILY = child(child("import sys\n" + THREADS + READY))
+
+
+def written(root, path, text):
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text(text)
+
+
+def test_all_generations_and_their_threads_are_found_the_elder_first():
+    with running(FAMILY) as process:
+        below, all_of_mine = find_below(process.pid), find_below(os.getpid())
+        oracle = [each.pid for each in psutil.Process(process.pid).children(recursive=True)]
+    assert list(below.pids) == oracle and len(oracle) == 2
+    assert (below.threads, below.hidden) == (4, False)
+    assert {process.pid, *oracle} <= set(all_of_mine.pids)
+
+
+def test_what_a_second_thread_has_started_is_found():
+    program = f"import threading\nthreading.Thread(target=exec, args=({child(READY)!r}, {{}})).start()"
+    with running(program) as process:
+        assert len(find_below(process.pid).pids) == 1
+
+
+def test_a_process_without_any_below_and_one_that_is_gone_have_none():
+    with running(READY) as process:
+        assert find_below(process.pid) == Below((), 0, False)
+    assert find_below(process.pid) == Below((), 0, False)
+
+
+def test_processes_that_come_and_go_are_not_called_hidden():
+    program = "import os\nprint(1, flush=True)\nwhile True:\n if not os.fork(): os._exit(0)\n os.wait()\n"
+    with running(program) as process:
+        looks = [find_below(process.pid) for _ in range(200)]
+        assert process.poll() is None
+    assert not any(below.hidden for below in looks)
+    assert any(below.pids for below in looks)
+
+
+def test_a_process_that_is_listed_but_not_shown_is_hidden(tmp_path):
+    written(tmp_path, "proc/10/task/10/children", "11 12 ")
+    written(tmp_path, "proc/11/task/11/children", "")
+    assert find_below(10, str(tmp_path)) == Below((11, 12), 1, True)
+
+
+def test_without_the_kernels_lists_psutil_finds_them(tmp_path):
+    with running(FAMILY) as process:
+        (tmp_path / f"proc/{process.pid}/task").mkdir(parents=True)
+        below, children = find_below(process.pid, str(tmp_path)), find_children(process.pid, str(tmp_path))
+        assert (below, children) == (find_below(process.pid), find_children(process.pid))
+    assert len(children) == 1
+
+
+def test_without_lists_and_psutil_nothing_is_claimed(tmp_path):
+    (tmp_path / "proc/10/task").mkdir(parents=True)
+    program = "import sys; sys.modules['psutil'] = None; from jobwrap.launch.tree import find_below"
+    program += f"; print(find_below(10, {str(tmp_path)!r}))"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert told == "Below(pids=(), threads=0, hidden=True)\n"
+
+
+# A chain of at most 100 processes, each of which starts the next; what is orphaned stays below the first.
+CHAIN = """
+import ctypes, os, time
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+print(1, flush=True)
+for _ in range(100):
+    time.sleep(0.01)
+    if os.fork():
+        time.sleep(60)
+        os._exit(0)
+"""
+
+
+def test_a_signal_reaches_also_those_that_start_meanwhile():
+    with running(CHAIN) as process:
+        while len(find_below(process.pid).pids) < 5:
+            time.sleep(0.01)
+        assert send_below(process.pid, signal.SIGKILL) >= 5
+        deadline = time.monotonic() + 30
+        while {psutil.Process(pid).status() for pid in find_below(process.pid).pids} - {"zombie"}:
+            assert time.monotonic() < deadline
+        assert len(find_below(process.pid).pids) < 99
