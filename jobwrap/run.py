@@ -94,7 +94,8 @@ class Run:
 
     def _phases(self) -> Ending:
         self._begin("survey")
-        self._control.open()
+        with self._signals:
+            self._control.open()
         self._journal.open(self._control.path, dict(self._job.ids))
         self._journal.write(self._record.fields, sync=True)
         node = look_around(self._job, self._asked.settings, os.environ, self._asked.machine_ad)

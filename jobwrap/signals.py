@@ -41,6 +41,15 @@ class Signals:
         if self.raising:
             raise terminated(number)
 
+    def __enter__(self) -> None:
+        """Until the block ends, an ending signal is kept: what happens in it happens whole."""
+        self.raising = False
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.raising = True
+        if self.ended_by and kind is None:
+            raise terminated(self.ended_by)
+
     def take(self) -> list[int]:
         """The signals that came since the last call, in their order."""
         try:

@@ -19,6 +19,7 @@ NAME = "jobwrap-record.json"
 INSIDE = "record.json"  # its name in the control folder
 _MOST = 8 << 20  # bytes that an earlier record may have
 _RESTARTS = 10_000
+_OWNERS = 0o700
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # What a record can do without, if it must fit into the room that was reserved.
 _BULKY = ("transfers", "outputs", "container", "plan")
@@ -63,10 +64,7 @@ class Journal:
         for each in self._aside.values():
             each.reserve.remove()
         if not self.delivered and self._inside:
-            _forget(self._inside)  # the disk was full before there was any reserve: this is room, too
-            self.delivered = any(
-                self._replace(self.target, form, sync=True, last=True) for form in (text, _shortened(text))
-            )
+            self.delivered = self._finish_anyhow(text)
         if self.delivered:
             _sync_folder(os.path.dirname(self.target))
             return
@@ -76,6 +74,13 @@ class Journal:
             print(json.dumps(record), file=sys.stderr, flush=True)
         except OSError:
             pass  # nobody reads it
+
+    def _finish_anyhow(self, text: bytes) -> bool:
+        """Once more where the disk was full before there was a reserve, or the task has shut its folder."""
+        self._aside = {}  # that folder may be gone
+        _forget(self._inside)  # this is room, too
+        _open_up(os.path.dirname(self.target))
+        return any(self._replace(self.target, form, sync=True) for form in (text, _shortened(text)))
 
     def _replace(self, path: str, text: bytes, *, sync: bool = False, last: bool = False) -> bool:
         aside = self._aside.get(path)
@@ -129,7 +134,10 @@ def put(path: str, record: dict[str, Any]) -> None:
 
 
 def _text(record: dict[str, Any]) -> bytes:
-    return (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+    """A line for each field: to be read, and yet by json's encoder in C, which knows no indent."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    lines = ",\n".join(f" {encode(name)}: {encode(value)}" for name, value in record.items())
+    return f"{{\n{lines}\n}}\n".encode(errors="backslashreplace")
 
 
 def _shortened(text: bytes) -> bytes:
@@ -174,6 +182,16 @@ def _sync_folder(folder: str) -> None:
         pass  # a file system that cannot
     finally:
         os.close(descriptor)
+
+
+def _open_up(folder: str) -> None:
+    """Lets its owner write into a folder."""
+    try:
+        mode = os.stat(folder).st_mode & 0o7777
+        if mode & _OWNERS != _OWNERS:
+            os.chmod(folder, mode | _OWNERS)
+    except OSError:
+        pass  # it is not ours, or gone
 
 
 def _forget(path: str) -> None:
