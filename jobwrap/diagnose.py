@@ -66,6 +66,8 @@ def diagnose(
 
 
 def _failure(end: TaskEnd, code: int, number: int | None, limit: float | None) -> JobwrapError | None:
+    if end.over:
+        return end.over
     if end.ended_by:
         return terminated(end.ended_by)
     if end.timed_out:

@@ -25,6 +25,7 @@ from jobwrap.signals import Signals
 from jobwrap.stage.places import Places
 
 if TYPE_CHECKING:
+    from jobwrap.launch.watch import Watch
     from jobwrap.transfer.options import Options
 
 
@@ -118,8 +119,9 @@ class Run:
             evidence, guard = Evidence(), Guard(plan, self._asked.settings.deadline)
             self._stage_in(plan)
             self._begin("task")
+            watch = self._watch(container, plan)
             container.open(plan.environment.settings)
-            end = container.wait(self._job.time)
+            end = container.wait(self._job.time, watch)
         except BaseException:
             self._signals.raising = False
             container.abandon()
@@ -129,7 +131,7 @@ class Run:
             if guard:
                 guard.close()
         self._begin("stage-out")
-        self._record.note(usage=_usage(end))
+        self._record.note(usage=_usage(end, watch))
         ending = diagnose(end, self._job.command, _runtime_name(plan), plan.node.container, self._job.time)
         ending = evidence.weigh(ending, plan, self._record.fields["usage"])
         return self._stage_out(guard.judge(ending))
@@ -154,6 +156,21 @@ class Run:
             contained=not self._job.here,
         )
         return Container(start, gate, self._signals, self._job.grace)
+
+    def _watch(self, container: Container, plan: Plan) -> Watch:
+        from jobwrap.launch.limits import Limits
+        from jobwrap.launch.usage.sampler import Sampler
+        from jobwrap.launch.watch import Watch
+
+        gpus = plan.node.gpus.granted if plan.node.gpus.vendor == "nvidia" else ()
+        sampler = Sampler(container.keeper, self._job.scratch, gpus)
+        limits = Limits(self._job, plan.node.slot, self._asked.settings)
+        return Watch(sampler, limits, self._log.warning, self._note_usage)
+
+    def _note_usage(self, usage: dict[str, Any]) -> None:
+        """Should the batch system kill the whole slot, the record has what was seen last."""
+        self._record.note(usage=usage)
+        self._journal.write(self._record.fields)
 
     def _stage_in(self, plan: Plan) -> None:
         self._begin("stage-in")
@@ -245,28 +262,15 @@ def _end(ending: Ending) -> dict[str, Any]:
     }
 
 
-def _usage(end: TaskEnd) -> dict[str, Any]:
-    """The task's own figures where the gate told them, else those of the whole container."""
-    usage: dict[str, Any] = {"source": None, "seconds": round(end.seconds, 4)}
+def _usage(end: TaskEnd, watch: Watch) -> dict[str, Any]:
+    from jobwrap.launch.usage.result import usage_fields
+
+    ended_well = end.said.status == 0
+    usage = usage_fields(
+        end.seconds, watch.usage(at_the_end=not ended_well), end.said.usage, end.kept and end.kept.used
+    )
     if end.kept:
         usage.update(processes_left=end.kept.left, processes_stuck=end.kept.stuck)
-    seen = end.said.usage or end.kept
-    if seen:
-        usage.update(
-            source="rusage of the task" if end.said.usage else "rusage of the container",
-            user_seconds=round(seen.user, 6),
-            system_seconds=round(seen.system, 6),
-            peak_memory=seen.peak,
-        )
-    if end.said.usage:
-        task = end.said.usage
-        usage.update(
-            major_faults=task.major,
-            blocks_read=task.read,
-            blocks_written=task.written,
-            switches_voluntary=task.voluntary,
-            switches_forced=task.forced,
-        )
     return usage
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
+NEVER = float("inf")
 _LATE = 5.0  # seconds by which a sleep may be late on a busy node; more means that the node was stopped
 
 
@@ -21,10 +22,12 @@ class Clock:
         self._ends = None if limit is None else self.started + limit
         self._kill_at: float | None = None
 
-    def ask_to_end(self) -> None:
-        """The task was asked to end: the grace period begins, unless it has already."""
-        if self._kill_at is None:
-            self._kill_at = time.monotonic() + self._grace
+    def ask_to_end(self) -> bool:
+        """The task was asked to end: the grace period begins; false if it has already."""
+        if self._kill_at is not None:
+            return False
+        self._kill_at = time.monotonic() + self._grace
+        return True
 
     def was_stopped(self, seconds: float) -> None:
         """The task could not run for so long."""
@@ -33,14 +36,14 @@ class Clock:
         if self._kill_at is not None:
             self._kill_at += seconds
 
-    def left(self) -> float | None:
-        """Seconds until due() has something, None for never."""
-        at = min((at for at in (self._ends, self._kill_at) if at is not None), default=None)
-        return None if at is None else max(0.0, at - time.monotonic())
+    def left(self) -> float:
+        """Seconds until due() has something, infinite for never."""
+        at = min((at for at in (self._ends, self._kill_at) if at is not None), default=NEVER)
+        return max(0.0, at - time.monotonic())
 
-    def slept(self, wanted: float | None, took: float) -> None:
+    def slept(self, wanted: float, took: float) -> None:
         """A sleep of `wanted` seconds took so long: by far too long where everything stood still."""
-        if wanted is not None and took > wanted + _LATE:
+        if took > wanted + _LATE:
             self.was_stopped(took - wanted)
 
     def due(self) -> int:

@@ -16,7 +16,13 @@ import select
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from jobwrap.launch.gate import Usage
+from jobwrap.launch.tree import find_children
+
+if TYPE_CHECKING:
+    from resource import struct_rusage
 
 # What jobwrap itself handles; the keeper must live through them, the task gets them by the control pipe.
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -42,16 +48,15 @@ class Start(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What the keeper saw at the end: the runtime's wait status, usage of all it waited for, and how
-    many processes were left over, of which how many could not be killed.
+    """What the keeper saw at the end.
 
-    usage  seconds in user and system mode, peak resident size in bytes of the largest process
+    status  the runtime's wait status
+    used    what all used that it waited for, the runtime among it
+    left    processes that were left over; stuck: how many of them could not be killed
     """
 
     status: int
-    user: float
-    system: float
-    peak: int
+    used: Usage
     left: int
     stuck: int
 
@@ -59,14 +64,15 @@ class Kept(NamedTuple):
 class Keeper:
     """jobwrap's side of the keeper.
 
+    pid     its process
     report  a descriptor that becomes readable when the runtime has ended, or the keeper was killed
     """
 
     def __init__(self, start: Start) -> None:
         control, self._control = os.pipe()
         self.report, report = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
+        self.pid = os.fork()
+        if self.pid == 0:
             try:
                 _keep(start, control, report)
             finally:
@@ -88,7 +94,8 @@ class Keeper:
             said += block
         self.close()
         try:
-            return Kept(*marshal.loads(said))
+            status, used, left, stuck = marshal.loads(said)
+            return Kept(status, Usage(*used), left, stuck)
         except (EOFError, ValueError, TypeError):
             return None
 
@@ -97,7 +104,7 @@ class Keeper:
         if self._control >= 0:
             os.close(self._control)
             self._control = -1
-            os.waitpid(self._pid, 0)
+            os.waitpid(self.pid, 0)
             os.close(self.report)
 
 
@@ -122,9 +129,9 @@ def _keep(start: Start, control: int, report: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for mine in (0, 1, 2, start.error, *start.inherited):
         os.dup2(null, mine)
-    seen = _watch(runtime, control, wake_read)
-    left, stuck = _kill_the_rest()
-    os.write(report, marshal.dumps((*seen, left, stuck)))
+    status, used = _watch(runtime, control, wake_read)
+    left, stuck, used = _kill_the_rest(used)
+    os.write(report, marshal.dumps((status, tuple(used), left, stuck)))
     os._exit(0)
 
 
@@ -168,7 +175,8 @@ def _adopt_orphans() -> None:
         pass  # a Python without ctypes; what is left is the first process's to adopt
 
 
-def _watch(runtime: int, control: int, wake: int) -> tuple[int, float, float, int]:
+def _watch(runtime: int, control: int, wake: int) -> tuple[int, Usage]:
+    used = Usage(*[0] * len(Usage._fields))
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(wake, select.POLLIN)
@@ -185,35 +193,42 @@ def _watch(runtime: int, control: int, wake: int) -> tuple[int, float, float, in
                 os.kill(runtime, number)  # not yet waited for, so the number is still its own
         while True:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
-            if pid == runtime:
-                return status, usage.ru_utime, usage.ru_stime, usage.ru_maxrss * 1024
             if pid == 0:
                 break
+            used = _plus(used, usage)
+            if pid == runtime:
+                return status, used
 
 
-def _kill_the_rest() -> tuple[int, int]:
-    """Kills whatever was re-parented to the keeper: how many it was, and how many could not be killed."""
+def _kill_the_rest(used: Usage) -> tuple[int, int, Usage]:
+    """Kills what was re-parented to the keeper: how many, how many could not be, and what all used."""
     seen: set[int] = set()
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        children = _children()
+        children = find_children(os.getpid())
         if not children:
-            return len(seen), 0
+            return len(seen), 0, used
         seen.update(children)
         for child in children:
             os.kill(child, signal.SIGKILL)
         try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+            while (ended := os.wait4(-1, os.WNOHANG))[0]:
+                used = _plus(used, ended[2])
         except ChildProcessError:
             continue  # none is left, unless one was re-parented in between
         time.sleep(0.002)
-    return len(seen), len(_children())
+    return len(seen), len(find_children(os.getpid())), used
 
 
-def _children() -> list[int]:
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as file:
-            return [int(pid) for pid in file.read().split()]
-    except OSError:
-        return []
+def _plus(used: Usage, more: struct_rusage) -> Usage:
+    return Usage(
+        used.user + more.ru_utime,
+        used.system + more.ru_stime,
+        max(used.peak, more.ru_maxrss * 1024),
+        used.minor + more.ru_minflt,
+        used.major + more.ru_majflt,
+        used.read + more.ru_inblock,
+        used.written + more.ru_oublock,
+        used.voluntary + more.ru_nvcsw,
+        used.forced + more.ru_nivcsw,
+    )

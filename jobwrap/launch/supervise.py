@@ -10,12 +10,16 @@ import select
 import signal
 import time
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from jobwrap.launch.clock import Clock
+from jobwrap.failures import JobwrapError
+from jobwrap.launch.clock import NEVER, Clock
 from jobwrap.launch.gate import Gate, Said
 from jobwrap.launch.keeper import Keeper, Kept, Start
 from jobwrap.signals import ENDING, Signals
+
+if TYPE_CHECKING:
+    from jobwrap.launch.watch import Watch
 
 _WORDS = 64 << 10  # of the runtime's own words, the last ones are kept
 
@@ -29,6 +33,7 @@ class TaskEnd(NamedTuple):
     timed_out whether the time limit had run out
     ended_by  the number of the signal from outside that ended it, 0 without one
     seconds   from the opening of the gate to the end
+    over      the limit for which jobwrap ended it, None without one
     """
 
     said: Said
@@ -37,29 +42,35 @@ class TaskEnd(NamedTuple):
     timed_out: bool
     ended_by: int
     seconds: float
+    over: JobwrapError | None = None
 
 
 class Container:
-    """One container instance: started at once, its task held at the gate until open() is called."""
+    """One container instance: started at once, its task held at the gate until open() is called.
+
+    keeper  number of the process above all of it
+    """
 
     def __init__(self, start: Start, gate: Gate, signals: Signals, grace: float) -> None:
         self._gate, self._signals, self._grace = gate, signals, grace
         self._words, words = os.pipe()
         self._heard = b""
+        self._over: JobwrapError | None = None
         try:
             self._keeper = Keeper(start._replace(error=words))
         finally:
             os.close(words)
             gate.close_child_ends()
+        self.keeper = self._keeper.pid
 
     def open(self, settings: Iterable[tuple[str, str]]) -> None:
         """Lets the task start with these variables."""
         self._gate.open(settings)
 
-    def wait(self, limit: float | None) -> TaskEnd:
+    def wait(self, limit: float | None, watch: Watch) -> TaskEnd:
         """Waits until nothing of the container is left; limit is the task's wall time in seconds.
 
-        A signal that ends the job, or the limit, is TERM to the task, and after the grace period KILL.
+        A signal that ends the job, or a limit, is TERM to the task, and after the grace period KILL.
         """
         self._signals.raising = False
         clock = Clock(limit, self._grace)
@@ -69,22 +80,29 @@ class Container:
             poll.register(descriptor, select.POLLIN)
         ended = False
         while not ended or sources:
-            for descriptor in _sleep(poll, clock):
+            for descriptor in _sleep(poll, clock, watch):
                 if descriptor == self._keeper.report:
                     ended = True
+                    watch.close()
                     poll.unregister(descriptor)
                 elif descriptor in sources and not sources[descriptor]():
                     poll.unregister(descriptor)
                     del sources[descriptor]
-            self._hand_on(clock)
+            self._hand_on(clock, watch)
         kept = self._keeper.end()
         seconds = time.monotonic() - clock.started
         return TaskEnd(
-            self._gate.said, kept, self._runtimes_words(), clock.timed_out, self._signals.ended_by, seconds
+            said=self._gate.said,
+            kept=kept,
+            words=self._runtimes_words(),
+            timed_out=clock.timed_out,
+            ended_by=self._signals.ended_by,
+            seconds=seconds,
+            over=self._over,
         )
 
-    def _hand_on(self, clock: Clock) -> None:
-        """Gives the task the signals that came and those that its time asks for."""
+    def _hand_on(self, clock: Clock, watch: Watch) -> None:
+        """Gives the task the signals that came, and those that its time and its use ask for."""
         for number in self._signals.take():
             self._send(number)
             if number in ENDING:
@@ -92,6 +110,9 @@ class Container:
         number = clock.due()
         if number:
             self._send(number)
+        if watch.due() and watch.over and clock.ask_to_end():
+            self._send(signal.SIGTERM)
+            self._over = watch.over.failure
 
     def _send(self, number: int) -> None:
         # The gate gets it itself, since not every runtime hands signals on; KILL is for the whole container.
@@ -115,9 +136,9 @@ class Container:
         return bool(words)
 
 
-def _sleep(poll: select.poll, clock: Clock) -> list[int]:
+def _sleep(poll: select.poll, clock: Clock, watch: Watch) -> list[int]:
     """The descriptors that have something, or none when a deadline is there."""
-    left, began = clock.left(), time.monotonic()
-    ready = [descriptor for descriptor, _ in poll.poll(None if left is None else left * 1000 + 1)]
+    left, began = min(clock.left(), watch.left()), time.monotonic()
+    ready = [descriptor for descriptor, _ in poll.poll(None if left == NEVER else left * 1000 + 1)]
     clock.slept(left, time.monotonic() - began)
     return ready

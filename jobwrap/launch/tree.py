@@ -30,6 +30,8 @@ class Below(NamedTuple):
 def find_below(pid: int, root: str = "/") -> Below:
     """All processes below `pid`, as they are while it looks: some may come and go meanwhile."""
     proc = f"{root}/proc"
+    if not _has_our_numbers(root):
+        return Below((), 0, hidden=True)
     if not os.path.exists(_children_of(proc, pid, pid)) and os.path.isdir(f"{proc}/{pid}/task"):
         return _by_psutil(pid)
     found: dict[int, None] = {}
@@ -51,6 +53,8 @@ def find_below(pid: int, root: str = "/") -> Below:
 
 def find_children(pid: int, root: str = "/") -> list[int]:
     """What the first thread of `pid` has started, or was made the parent of."""
+    if not _has_our_numbers(root):
+        return []
     path = _children_of(f"{root}/proc", pid, pid)
     return _numbers(path) if os.path.exists(path) else list(_by_psutil(pid, recursive=False).pids)
 
@@ -72,6 +76,11 @@ def send_below(pid: int, number: int) -> int:
             except (ProcessLookupError, PermissionError):
                 pass  # it has ended, or is a helper that runs as another user
     return len(sent)
+
+
+def _has_our_numbers(root: str) -> bool:
+    """In the /proc of another PID namespace somebody else would have them."""
+    return root != "/" or os.path.basename(os.readlink("/proc/self")) == str(os.getpid())
 
 
 def _children_of(proc: str, pid: int, task: int | str) -> str:

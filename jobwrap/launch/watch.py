@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jobwrap.launch.limits import Crossed, Limits
+from jobwrap.launch.usage.result import usage_fields
 from jobwrap.launch.usage.sampler import Sampler
 
 _NOTED = 5.0  # seconds between two notes, at least
@@ -16,7 +17,7 @@ class Watch:
     """The looks at one task.
 
     say   takes a sentence for people, when the task comes near a limit
-    note  takes usage() now and then: should the batch system kill jobwrap too, that was the last of it
+    note  takes the record's usage so far, now and then: should all be killed at once, that is the last of it
     over  the limit for which the site wants the task ended, None as long as it is within
     """
 
@@ -50,12 +51,17 @@ class Watch:
                 self.over = crossed
         if sample.at >= self._noted_at + _NOTED:
             self._noted_at = sample.at
-            self._note(self.usage())
+            self._note(usage_fields(sample.at, self.usage()))
         self._sampler.spent += time.process_time() - began
         return self.over is not was_over
 
-    def usage(self) -> dict[str, Any]:
-        """The exit record's fields on usage as far as looks tell them; {} if there was none."""
+    def usage(self, *, at_the_end: bool = False) -> dict[str, Any]:
+        """The exit record's fields on usage as far as looks tell them; {} if there was none.
+
+        at_the_end  if the task was too short for any, look what its cgroup has counted
+        """
+        if at_the_end and self._sampler.last is None:
+            self._sampler.sample()
         fields = self._sampler.result()
         return {**fields, "crossed": self._crossed} if self._crossed else fields
 

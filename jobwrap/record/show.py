@@ -81,8 +81,8 @@ def _went(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
             f"{each['name']}: {size(each['bytes'])} in {each['seconds']:.2f} s from {each['source']}",
         )
     usage = record.get("usage")
-    if usage and usage["source"]:
-        cpu = usage.get("user_seconds", 0) + usage.get("system_seconds", 0)
-        yield "usage", f"{cpu:.2f} s of CPU, {size(usage.get('peak_memory', 0))} at most ({usage['source']})"
+    if usage and usage["sources"]:
+        memory, source = size(usage.get("peak_memory", 0)), usage["sources"].get("peak_memory", "untold")
+        yield "usage", f"{usage.get('cpu_seconds', 0):.2f} s of CPU, {memory} at most ({source})"
     for each in record.get("outputs", ()):
         yield "output", f"{each['name']}: {size(each['bytes'])} to {each['url'] or 'the scratch folder'}"

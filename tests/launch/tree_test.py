@@ -7,6 +7,7 @@ import sys
 import time
 
 import psutil
+import pytest
 
 from jobwrap.launch.tree import Below, find_below, find_children, send_below
 from tests.launch.processes import READY, child, running
@@ -70,6 +71,15 @@ def test_without_lists_and_psutil_nothing_is_claimed(tmp_path):
     program += f"; print(find_below(10, {str(tmp_path)!r}))"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert told == "Below(pids=(), threads=0, hidden=True)\n"
+
+
+@pytest.mark.node
+def test_in_the_proc_of_another_pid_namespace_nobody_is_taken_for_ours():
+    program = "import os; from jobwrap.launch.tree import find_below, find_children; "
+    program += "print(find_below(os.getpid()), find_children(os.getpid()))"
+    words = ["unshare", "--user", "--map-root-user", "--pid", "--fork", sys.executable, "-c", program]
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert told == "Below(pids=(), threads=0, hidden=True) []\n"
 
 
 # A chain of at most 100 processes, each of which starts the next; what is orphaned stays below the first.

@@ -19,12 +19,13 @@ class FakeSampler:
 
     def __init__(self, memories):
         self.memories, self.taken = list(memories), 0
-        self.spent = 0.0
+        self.spent, self.last = 0.0, None
         self.next_at = time.monotonic()
 
     def sample(self):
         self.taken += 1
-        return Sample(float(self.taken), memory=self.memories[self.taken - 1])
+        self.last = Sample(float(self.taken), memory=self.memories[self.taken - 1])
+        return self.last
 
     def result(self):
         return {"samples": self.taken}

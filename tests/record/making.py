@@ -47,7 +47,13 @@ def a_record(end=WELL, job=JOB, **plan):
     record.note(**{**PLAN, **plan})
     record.begin("task")
     record.note(
-        usage={"source": "rusage of the task", "seconds": 2.5, "user_seconds": 2.0, "peak_memory": 3 << 20}
+        usage={
+            "seconds": 2.5,
+            "sources": {"peak_memory": "/proc"},
+            "cpu_seconds": 2.0,
+            "user_seconds": 2.0,
+            "peak_memory": 3 << 20,
+        }
     )
     record.finish(end)
     return record.fields

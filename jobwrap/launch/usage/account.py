@@ -52,6 +52,8 @@ class Account:
         fields = {name: getattr(self._highest, figure) for figure, name in _NAMES.items()}
         fields.update(peak_memory_and_cache=peaks.memory, oom_kills=peaks.oom_kills, gpus=self._gpus.result())
         fields = {name: value for name, value in fields.items() if value is not None}
+        if "cpu_seconds" in fields:
+            fields["cpu_seconds"] = round(fields["cpu_seconds"], 3)
         return {
             "sources": {name: told[figure] for figure, name in _NAMES.items() if name in fields},
             **fields,

@@ -10,12 +10,15 @@ _BLOCK = 512  # bytes of the blocks that rusage counts
 _RSS = "rusage, of the largest process"
 
 
-def usage_fields(task: Usage | None, container: Usage | None, sampled: dict[str, Any]) -> dict[str, Any]:
+def usage_fields(
+    seconds: float, sampled: dict[str, Any], task: Usage | None = None, container: Usage | None = None
+) -> dict[str, Any]:
     """The fields of record/schema.json under usage, with their sources.
 
+    seconds    that the task has run
+    sampled    Watch.usage() or Sampler.result()
     task       what the task used, and those of its children that it waited for
     container  what everything used that the keeper waited for, the runtime's own processes too
-    sampled    Sampler.result()
     """
     known = [
         (used, source)
@@ -23,7 +26,7 @@ def usage_fields(task: Usage | None, container: Usage | None, sampled: dict[str,
         if used
     ]
     sources = dict(sampled.get("sources", {}))
-    fields: dict[str, Any] = {**sampled, "sources": sources}
+    fields: dict[str, Any] = {"seconds": round(seconds, 4), **sampled, "sources": sources}
     # Samples miss what happened after the last of them, rusage misses what nobody waited for.
     for used, source in known:
         for name, value in _totals(used).items():
@@ -35,7 +38,7 @@ def usage_fields(task: Usage | None, container: Usage | None, sampled: dict[str,
         # A cgroup counts only what cannot be taken back, a process's size the files too that it maps.
         if used.peak > fields.get("peak_memory", 0) and "cgroup" not in sources.get("peak_memory", ""):
             fields["peak_memory"], sources["peak_memory"] = used.peak, _RSS
-    return fields
+    return dict(sorted(fields.items(), key=lambda field: field[0] == "series"))  # the long one last
 
 
 def _totals(used: Usage) -> dict[str, float]:

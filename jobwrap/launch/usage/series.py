@@ -23,5 +23,9 @@ class Series:
 
     def columns(self) -> dict[str, list[Any]]:
         """A list for each figure that was ever told, all of one length."""
-        columns = {name: [getattr(point, name) for point in self.points] for name in Sample._fields}
+        columns = {name: [_short(getattr(point, name)) for point in self.points] for name in Sample._fields}
         return {name: column for name, column in columns.items() if set(column) - {None}}
+
+
+def _short(figure: float | None) -> float | None:
+    return round(figure, 2) if isinstance(figure, float) else figure
