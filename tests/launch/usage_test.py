@@ -1,0 +1,97 @@
+"""Usage and limits of real tasks in real containers: what the record says, and who is ended."""
+
+import json
+
+import pytest
+
+from tests.run_test import wait_for
+
+pytestmark = pytest.mark.node
+DEBIAN = ("--image", "htc/debian:12")
+MIB = 1 << 20
+# Of two processes one has so many MiB, as tail keeps a line that has no end, and both wait for the third.
+HOG = "head -c {}M /dev/zero | tail | sleep {}"
+
+
+@pytest.fixture
+def site(tmp_path):
+    """The words that name a site's settings with this policy."""
+
+    def written(**policy):
+        (tmp_path / "site.json").write_text(json.dumps({"policy": policy}))
+        (tmp_path / "site.json").chmod(0o644)
+        return ("--site", tmp_path / "site.json")
+
+    return written
+
+
+def test_the_record_has_what_the_task_used(jobwrap):
+    task = f"head -c 50M /dev/urandom > out; {HOG.format(200, 4)}; rm out"
+    usage = jobwrap.run(*DEBIAN, "--", "sh", "-c", task).record["usage"]
+    assert 200 * MIB <= usage["peak_memory"] < 260 * MIB
+    assert 50 * MIB <= usage["bytes_written"] < 60 * MIB
+    assert 50 * MIB <= usage["peak_disk"] < 51 * MIB
+    assert 4 <= usage["peak_processes"] < 12 and usage["peak_threads"] >= usage["peak_processes"]
+    assert usage["sources"]["peak_memory"] == "/proc" and usage["sources"]["peak_disk"] == "walk"
+    assert usage["samples"] >= 3 and usage["series"]["at"][0] >= 1
+    assert {len(column) for column in usage["series"].values()} == {usage["samples"]}
+
+
+def test_a_task_of_less_than_a_second_is_not_sampled(jobwrap):
+    usage = jobwrap.run(*DEBIAN, "--", "true").record["usage"]
+    assert "samples" not in usage
+    assert usage["sources"]["peak_memory"] == "rusage, of the largest process"
+    assert usage["switches_voluntary"] > 0
+
+
+def test_the_cpu_of_what_the_task_left_behind_is_in_the_containers(jobwrap):
+    burn = "i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; touch done"
+    task = f"(setsid sh -c '{burn}' &) ; while [ ! -e done ]; do sleep 0.1; done"
+    usage = jobwrap.run(*DEBIAN, "--", "sh", "-c", task).record["usage"]
+    assert usage["cpu_seconds"] > usage["user_seconds"] + usage["system_seconds"] + 0.2
+    assert usage["sources"]["cpu_seconds"] in ("rusage of the container", "/proc")
+
+
+def test_near_and_over_its_memory_the_task_is_warned_of_and_goes_on(jobwrap):
+    ran = jobwrap.run(*DEBIAN, "--memory", "100M", "--", "sh", "-c", HOG.format(200, 3) + "; exit 3")
+    assert (ran.code, ran.record["end"]["failure"]) == (3, "task.failed")
+    assert "jobwrap: the task uses 2" in ran.stderr and "% of the 100.0 MiB it was granted" in ran.stderr
+    assert [(each["figure"], each["ends"]) for each in ran.record["usage"]["crossed"]] == [("memory", False)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "word", "task", "failure"),
+    [
+        ({"over_memory": "kill"}, ("--memory", "100M"), HOG.format(200, 60), "limit.memory"),
+        ({"over_disk": "kill"}, ("--disk", "20M"), "head -c 50M /dev/zero > out; sleep 60", "limit.disk"),
+    ],
+)
+def test_where_the_site_wants_it_a_task_over_its_limit_is_ended_by_name(
+    jobwrap, site, policy, word, task, failure
+):
+    ran = jobwrap.run(*site(**policy), *DEBIAN, *word, "--", "sh", "-c", task)
+    assert (ran.code, ran.record["end"]["failure"]) == (143, failure)
+    assert ran.record["usage"]["crossed"][-1]["ends"]
+    assert ran.record["usage"]["seconds"] < 50
+
+
+def test_who_ignores_that_is_killed_after_the_grace_period(jobwrap, site):
+    words = (*site(over_memory="kill"), *DEBIAN, "--memory", "100M", "--grace", "1")
+    ran = jobwrap.run(*words, "--", "sh", "-c", f"trap '' TERM; {HOG.format(200, 60)}")
+    assert (ran.code, ran.record["end"]["failure"]) == (137, "limit.memory")
+
+
+def test_a_record_that_was_lost_has_the_last_samples(jobwrap):
+    started = jobwrap.start(*DEBIAN, "--", "sh", "-c", HOG.format(200, 60))
+    wait_for(lambda: "usage" in (jobwrap.record() or {}))
+    started.kill()
+    started.communicate()
+    record = jobwrap.record()
+    assert record["state"] == "lost"
+    assert record["usage"]["peak_memory"] >= 200 * MIB
+
+
+def test_without_a_container_the_task_is_watched_too(jobwrap):
+    usage = jobwrap.run("--here", "--", "sh", "-c", HOG.format(200, 3)).record["usage"]
+    assert 200 * MIB <= usage["peak_memory"] < 230 * MIB
+    assert 3 <= usage["peak_processes"] < 6
