@@ -1,12 +1,19 @@
-"""The one table of failures."""
+"""The one table of failures, and those of them that no other test brings about."""
 
+import re
+import shutil
+import struct
+import subprocess
 from string import Formatter
 
 import pytest
 
 from jobwrap import explain, failures
 from jobwrap.failures import FAILURES, JobwrapError
-from tests.conftest import REPO
+from jobwrap.image.fit import failing, judge, refusal
+from jobwrap.image.needs import Need
+from jobwrap.node.survey import survey
+from tests.conftest import REPO, TREE
 
 
 def test_no_name_stands_twice_in_the_table():
@@ -45,3 +52,57 @@ def test_what_only_a_change_can_cure_is_not_requeued():
 def test_what_is_no_failure_is_refused(capsys):
     assert explain.main(["no.such"]) == 64
     assert "neither a failure's name nor an exit record" in capsys.readouterr().err
+
+
+def names_in(*folders):
+    """Whether the sources in the folders name a failure: as a text, or as a text that begins like it."""
+    paths = [
+        path for folder in folders for path in (REPO / folder).rglob("*") if path.suffix in (".py", ".in")
+    ]
+    sources = "\n".join(path.read_text() for path in paths if not path.name.startswith("failures"))
+    beginnings = tuple(re.findall(r'f"([a-z]+\.[a-z_]*)\{', sources))
+    return lambda name: re.search(rf"\b{re.escape(name)}\b", sources) or name.startswith(beginnings)
+
+
+def test_the_code_raises_every_failure_of_the_table():
+    assert [name for name in FAILURES if not names_in("jobwrap", "bin")(name)] == []
+
+
+def test_a_test_brings_about_every_failure_of_the_table():
+    here = {"image.needs_kernel", "image.needs_gpu", "job.file"}
+    assert [name for name in FAILURES if name not in here and not names_in("tests")(name)] == []
+
+
+@pytest.fixture
+def image(tmp_path):
+    """A copy of a small image that may be changed."""
+    return shutil.copytree(f"{TREE}/htc/static:1/", tmp_path / "image", symlinks=True)
+
+
+def test_an_image_for_gpus_of_another_vendor_is_refused(tmp_path):
+    node = survey({}, {}, str(tmp_path))
+    node = node._replace(gpus=node.gpus._replace(vendor="nvidia", granted=("GPU-1",)))
+    unmet = failing(judge([Need("gpu", "amd", "its label org.supercontainers.gpu")], node))
+    assert refusal("htc/rocm:6", unmet).failure.name == "image.needs_gpu"
+
+
+@pytest.mark.node
+def test_a_program_for_a_newer_kernel_is_refused(jobwrap, image, tmp_path):
+    source = "int main(void) { return 0; }"
+    subprocess.run(
+        ["gcc", "-static", "-x", "c", "-", "-o", image / "bin/new"], input=source, text=True, check=True
+    )
+    tag = struct.pack("<3I4s2I", 4, 16, 1, b"GNU", 0, 3)  # NT_GNU_ABI_TAG: Linux 3
+    content = (image / "bin/new").read_bytes()
+    assert content.count(tag) == 1
+    (image / "bin/new").write_bytes(content.replace(tag, tag[:-4] + struct.pack("<I", 99)))
+    ran = jobwrap.run("--image", image, "--", "/bin/new")
+    assert (ran.code, ran.record["end"]["failure"]) == (72, "image.needs_kernel")
+    assert "Linux 99" in ran.stderr
+
+
+def test_a_job_file_that_is_none_is_told_with_its_path(jobwrap):
+    (jobwrap.scratch / "job.toml").write_text("image = \n")
+    ran = jobwrap.run("--job", "job.toml")
+    assert ran.code == FAILURES["job.file"].code
+    assert f"the job file {jobwrap.scratch}/job.toml cannot be used: " in ran.stderr
