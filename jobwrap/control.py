@@ -46,15 +46,29 @@ class Control:
 
     def remove(self) -> None:
         """Removes the folder with whatever the task left in its /tmp; what resists stays behind."""
-        import shutil
-
         if self.lock >= 0:
-            shutil.rmtree(self.path, onerror=_open_up)
+            if not _remove_shallow(self.path):
+                import shutil  # 4 ms, for what most jobs do not leave
+
+                shutil.rmtree(self.path, onerror=_open_up)
             os.close(self.lock)
             self.lock = -1
 
     def _unusable(self, problem: str) -> JobwrapError:
         return JobwrapError("site.scratch", path=self._scratch, problem=problem)
+
+
+def _remove_shallow(folder: str) -> bool:
+    """Removes a folder that has files and empty folders in it; False where there is more."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                remove = os.rmdir if entry.is_dir(follow_symlinks=False) else os.unlink
+                remove(entry.path)
+        os.rmdir(folder)
+        return True
+    except OSError:
+        return False
 
 
 def _open_up(function: object, path: str, _error: object) -> None:

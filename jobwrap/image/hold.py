@@ -10,7 +10,10 @@ import errno
 import os
 import select
 import signal
-from typing import TYPE_CHECKING
+import sys
+
+# Not the module socket, which takes 8 ms to import.
+from _socket import CMSG_SPACE, SCM_RIGHTS, SOL_SOCKET, socket, socketpair
 
 from jobwrap.failures import JobwrapError
 from jobwrap.image import tree
@@ -18,8 +21,7 @@ from jobwrap.image.choose import Image
 from jobwrap.image.view import cvmfs_at
 from jobwrap.node.probe import Hung, ask
 
-if TYPE_CHECKING:
-    import socket
+_DESCRIPTOR = 4  # bytes of a C int, which is what a descriptor is
 
 
 def hold(image: Image, *, deadline: float) -> int:
@@ -28,34 +30,34 @@ def hold(image: Image, *, deadline: float) -> int:
     A child opens it and hands it over: a path on a mount that just died would hang whoever opens it.
     O_PATH pins the mount without asking the file system for anything, then or later.
     """
-    import socket  # 5 ms, which a dry run does without
-
-    ours, childs = socket.socketpair()
+    ours, childs = socketpair()
     child = os.fork()
     if child == 0:
         _hand_over(image.path, childs)
     childs.close()
-    held: list[int] = []
+    held = -1
     poll = select.poll()
     poll.register(ours.fileno(), select.POLLIN)
     if poll.poll(deadline * 1000):
-        _, held, _, _ = socket.recv_fds(ours, 1, 1)
+        _, ancillary, _, _ = ours.recvmsg(1, CMSG_SPACE(_DESCRIPTOR))
+        held = next((int.from_bytes(data[:_DESCRIPTOR], sys.byteorder) for _, _, data in ancillary), -1)
     else:
         os.kill(child, signal.SIGKILL)  # a hung one stays until the mount goes
     ours.close()
-    os.waitpid(child, 0 if held else os.WNOHANG)
-    return held[0] if held else -1
+    os.waitpid(child, 0 if held >= 0 else os.WNOHANG)
+    return held
 
 
-def _hand_over(path: str, to: socket.socket) -> None:
+def _hand_over(path: str, to: socket) -> None:
     """The child's whole life; like any probe it keeps none of our descriptors."""
     try:
         place = to.detach()
         os.dup2(place, 0)
         os.closerange(1, max(map(int, os.listdir("/proc/self/fd"))) + 1)
         os.chdir("/")
-        to = socket.socket(fileno=0)
-        socket.send_fds(to, [b"x"], [os.open(path, os.O_PATH | os.O_CLOEXEC)])
+        found = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        descriptor = found.to_bytes(_DESCRIPTOR, sys.byteorder)
+        socket(fileno=0).sendmsg([b"x"], [(SOL_SOCKET, SCM_RIGHTS, descriptor)])
     finally:
         os._exit(0)
 

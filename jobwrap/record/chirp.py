@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jobwrap.job.classad import Value, format_value
+if TYPE_CHECKING:
+    from jobwrap.job.classad import Value
 
 PREFIX = "ChirpJobwrap"
 _MOST = 1000  # characters of one value
@@ -91,6 +92,8 @@ def _value(record: Any, *path: str) -> Value:
 
 
 def _expression(value: Value) -> str:
+    from jobwrap.job.classad import format_value  # 2 ms, for jobs of a pool
+
     return format_value(value[:_MOST].replace("\\", "/") if isinstance(value, str) else value)
 
 
