@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 # What jobwrap itself handles; the keeper must live through them, the task gets them by the control pipe.
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, linux/prctl.h
+# Milliseconds. A contained task orphans nobody outside, and the runtime's helpers are orphaned only if it
+# is killed: there is time, and the runtime starts faster alone.
+_QUIET = 300
 _PATIENCE = 10.0  # seconds for killed processes to be gone; one in an uninterruptible wait never is
 
 
@@ -123,13 +126,11 @@ def _keep(start: Start, control: int, report: int) -> None:
     runtime = os.fork()
     if runtime == 0:
         _become(start)
-    if start.contained:  # only helpers of the runtime: time enough while that starts
-        _adopt_orphans()
     # The task's own streams end when the task does, not when the keeper does.
     null = os.open(os.devnull, os.O_RDWR)
     for mine in (0, 1, 2, start.error, *start.inherited):
         os.dup2(null, mine)
-    status, used = _watch(runtime, control, wake_read)
+    status, used = _watch(runtime, control, wake_read, adopts=not start.contained)
     left, stuck, used = _kill_the_rest(used)
     os.write(report, marshal.dumps((status, tuple(used), left, stuck)))
     os._exit(0)
@@ -175,13 +176,17 @@ def _adopt_orphans() -> None:
         pass  # a Python without ctypes; what is left is the first process's to adopt
 
 
-def _watch(runtime: int, control: int, wake: int) -> tuple[int, Usage]:
+def _watch(runtime: int, control: int, wake: int, *, adopts: bool) -> tuple[int, Usage]:
     used = Usage(*[0] * len(Usage._fields))
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(wake, select.POLLIN)
     while True:
-        for descriptor, _ in poll.poll():
+        ready = poll.poll(None if adopts else _QUIET)
+        if not adopts and {descriptor for descriptor, _ in ready} != {wake}:
+            _adopt_orphans()
+            adopts = True
+        for descriptor, _ in ready:
             if descriptor == wake:
                 os.read(wake, 4096)
                 continue
