@@ -31,7 +31,15 @@ PACKAGES = {
     "tomli": (NONE, NONE),
     "urllib3": (NONE, r"/contrib/(emscripten/|pyopenssl|socks)|/http2/connection\.py"),
 }
+# Of what no launch needs only the survey is in a hurry: a pool may ask for it every few minutes.
+VERBS = r"^jobwrap/node/"
 # Where the imports of a launch begin; the verbs and what only they import can wait for the group.
+# What only a failed task, a pull, an archive or an option asks for waits there too: it would be an eighth
+# of what each launch unpacks.
+SELDOM = (
+    r"^jobwrap/(evidence/(judge|signals|words|program)|image/pull|node/(nvml|report|table|trial)"
+    r"|record/(chirp|collector|kickstart)|transfer/archive)\.py"
+)
 LAUNCH = ("bundle", "__main__", "transfer/protocols/http", "transfer/protocols/local")
 
 
@@ -74,7 +82,8 @@ def _der(certificates: bytes) -> bytes:
 def has_bytecode(path: str) -> bool:
     """Whether the file inside is a module that goes in as bytecode too."""
     package = path.partition("/")[0]
-    return path.endswith(".py") and re.search(PACKAGES.get(package, (ALL,))[0], path) is not None
+    wanted = PACKAGES[package][0] if package in PACKAGES else VERBS
+    return path.endswith(".py") and re.search(wanted, path) is not None
 
 
 def bare(source: bytes) -> str:
@@ -127,12 +136,12 @@ def catalog(repo: Path = REPO) -> bytes:
 
 
 def launch_modules(files: dict[str, bytes]) -> list[str]:
-    """The modules that a run can import: LAUNCH, and whatever they import wherever they do."""
+    """The modules that most runs import: LAUNCH, and whatever they import wherever they do, save SELDOM."""
     seen: set[str] = set()
     todo = [f"jobwrap/{root}.py" for root in LAUNCH]
     while todo:
         path = todo.pop()
-        if path in seen or path not in files:
+        if path in seen or path not in files or re.search(SELDOM, path):
             continue
         seen.add(path)
         bases = {part.replace(".", "/") for name in _imported(files[path]) for part in _parents(name)}

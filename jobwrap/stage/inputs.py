@@ -29,6 +29,6 @@ def probe_inputs(staging: Staging, options: Options) -> None:
 
 def _wanted(staging: Staging, scratch: str) -> list[Wanted]:
     return [
-        Wanted(each.name, each.places, each.checksum, os.path.join(scratch, each.name))
+        Wanted(each.name, each.places, each.checksum, os.path.join(scratch, each.name), each.unpack)
         for each in staging.wanted
     ]
