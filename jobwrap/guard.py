@@ -7,8 +7,10 @@ evidence that the site failed and not the task.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
-from jobwrap.diagnose import Ending
+from jobwrap.diagnose import Ending, Guess
+from jobwrap.failures import ELSEWHERE, SITE, JobwrapError
 from jobwrap.image import hold
 from jobwrap.node import cvmfs
 from jobwrap.plan import Plan
@@ -34,9 +36,23 @@ class Guard:
         evidence = cvmfs.compare(self._before, after)
         image = self._plan.image
         gone = hold.still_there(image, mount, deadline=self._deadline) if image else None
+        if ending.error and ending.error.failure.name == "site.runtime_failed":
+            gone = gone or self._broken(after)  # why it failed
         if gone:
-            ending = ending._replace(error=gone)
+            own = ending.code if ending.of == "task" else gone.failure.code
+            ending = ending._replace(error=gone, code=own or ending.code)
+        elif evidence and ending.of == "task":
+            sentence = "CVMFS failed under the task; run it again on another node"
+            ending = ending._replace(guess=Guess(sentence, SITE, ELSEWHERE))
         return ending._replace(evidence=(*ending.evidence, *evidence))
+
+    def _broken(self, repositories: Sequence[cvmfs.Repository]) -> JobwrapError | None:
+        try:
+            for repository in repositories:
+                cvmfs.check(repository, self._deadline)
+        except JobwrapError as error:
+            return error
+        return None
 
     def close(self) -> None:
         """Lets the image go."""
