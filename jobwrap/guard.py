@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from jobwrap.diagnose import Ending, Guess
+from jobwrap.diagnose import Ending, Guess, failed
 from jobwrap.failures import ELSEWHERE, SITE, JobwrapError
 from jobwrap.image import hold
 from jobwrap.node import cvmfs
@@ -39,8 +39,8 @@ class Guard:
         if ending.error and ending.error.failure.name == "site.runtime_failed":
             gone = gone or self._broken(after)  # why it failed
         if gone:
-            own = ending.code if ending.of == "task" else gone.failure.code
-            ending = ending._replace(error=gone, code=own or ending.code)
+            of_task = ending.of == "task"  # whose code stays
+            ending = ending._replace(error=gone) if of_task else failed(gone, *ending.evidence)
         elif evidence and ending.of == "task":
             sentence = "CVMFS failed under the task; run it again on another node"
             ending = ending._replace(guess=Guess(sentence, SITE, ELSEWHERE))
