@@ -74,7 +74,7 @@ def test_the_example_of_the_documentation_brings_its_result_and_its_record_back(
 
 
 def test_the_tasks_exit_code_is_the_jobs(submit_side):
-    cluster = submit(submit_side, SIMPLE.format(arguments="--image htc/debian:12 -- sh -c 'exit$(SPACE)85'"))
+    cluster = submit(submit_side, SIMPLE.format(arguments="\"--image htc/debian:12 -- sh -c 'exit 85'\""))
     wait_for(submit_side)
     assert condor("condor_history", cluster, "-limit", "1", "-af", "ExitCode").strip() == "85"
 

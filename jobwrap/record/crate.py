@@ -29,45 +29,20 @@ def crate(record: dict[str, Any], path: str, agent: str = "", license_: str = ""
     folder, name = os.path.split(os.path.abspath(path))
     inputs = [_input(record, each) for each in record["job"]["inputs"]]
     outputs = [_output(record, folder, each) for each in record.get("outputs", ())]
-    own = {
-        "@id": name,
-        "@type": "File",
-        "name": "jobwrap's exit record",
-        "encodingFormat": "application/json",
-    }
-    parts = [each for each in outputs if not each["@id"].startswith("#")] + [own]
-    parts += [each for each in inputs if "://" in each["@id"]]
+    own = {**_file(record, name, "jobwrap's exit record"), "encodingFormat": "application/json"}
     people = [_agent(agent)] if agent else []
     licenses = [{"@id": license_, "@type": "CreativeWork", "name": license_}] if "://" in license_ else []
     image = _image(record)
     run = _action(record, image, inputs, outputs, people)
-    root = {
-        "@id": "./",
-        "@type": "Dataset",
-        "name": f"A run of {_program(record)}",
-        "description": f"What {' '.join(record['job']['command'])} used and made",
-        "datePublished": _moment(record.get("ended", record["started"])),
-        "license": _links(licenses) if licenses else license_ or "not stated; ask the authors",
-        "conformsTo": _link(_PROFILE),
-        "hasPart": _links(parts),
-        "mentions": _link(run["@id"]),
-        **({"author": _links(people)} if people else {}),
-    }
+    root = _root(record, [*(each for each in (*inputs, *outputs) if each["@id"][0] != "#"), own])
+    root["mentions"] = _link(run["@id"])
+    root["license"] = _links(licenses) if licenses else license_ or "not stated; ask the authors"
+    if people:
+        root["author"] = _links(people)
     about = {"@id": METADATA, "@type": "CreativeWork", "conformsTo": _link(_CRATE), "about": _link("./")}
     profile = {"@id": _PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
-    graph: list[Entity] = [
-        about,
-        root,
-        profile,
-        run,
-        _task(record),
-        *image,
-        *people,
-        *licenses,
-        *inputs,
-        *outputs,
-        own,
-    ]
+    described = [profile, run, _task(record), *image, *people, *licenses, *inputs, *outputs, own]
+    graph: list[Entity] = [about, root, *described]
     return {"@context": [f"{_CRATE}/context", f"{_TERMS}/context"], "@graph": list(_once(graph))}
 
 
@@ -78,6 +53,18 @@ def write(record: dict[str, Any], path: str, agent: str, license_: str) -> str:
         json.dump(crate(record, path, agent, license_), file, indent=1, ensure_ascii=False)
         file.write("\n")
     return target
+
+
+def _root(record: dict[str, Any], parts: list[Entity]) -> Entity:
+    return {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"A run of {_program(record)}",
+        "description": f"What {' '.join(record['job']['command'])} used and made",
+        "datePublished": _moment(record.get("ended", record["started"])),
+        "conformsTo": _link(_PROFILE),
+        "hasPart": _links(parts),
+    }
 
 
 def _action(

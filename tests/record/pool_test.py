@@ -26,8 +26,9 @@ HELD = 5
 
 
 def ad_of(cluster, command="condor_history"):
-    told = condor(command, cluster, "-json", *(["-limit", "1"] if command == "condor_history" else []))
-    return json.loads(told)[0]
+    """The job's ad; into the history it comes a moment after its end."""
+    words = ["-limit", "1"] if command == "condor_history" else []
+    return json.loads(wait_until(lambda: condor(command, cluster, "-json", *words).strip()))[0]
 
 
 def test_the_job_ad_has_what_jobwrap_found_when_the_job_has_ended(submit_side):  # noqa: F811
