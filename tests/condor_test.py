@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import shutil
 import subprocess
 import time
@@ -46,7 +47,7 @@ def record_of(path):
 
 SIMPLE = """
 executable = jobwrap
-arguments = {arguments}
+arguments = "{arguments}"
 should_transfer_files = YES
 when_to_transfer_output = ON_EXIT_OR_EVICT
 output = job.out
@@ -57,7 +58,7 @@ queue
 
 
 def test_the_example_of_the_documentation_brings_its_result_and_its_record_back(submit_side, tmp_path):
-    events = bytes(range(256)) * 16 * 64
+    events = random.Random(1).randbytes(1 << 18)
     with serving(tmp_path / "www") as server:
         (tmp_path / "www/events.bin").write_bytes(events)
         for name in ("job.toml", "analysis.py", "job.sub"):
@@ -74,14 +75,14 @@ def test_the_example_of_the_documentation_brings_its_result_and_its_record_back(
 
 
 def test_the_tasks_exit_code_is_the_jobs(submit_side):
-    cluster = submit(submit_side, SIMPLE.format(arguments="\"--image htc/debian:12 -- sh -c 'exit 85'\""))
+    cluster = submit(submit_side, SIMPLE.format(arguments="--image htc/debian:12 -- sh -c 'exit 85'"))
     wait_for(submit_side)
     assert condor("condor_history", cluster, "-limit", "1", "-af", "ExitCode").strip() == "85"
 
 
 def test_an_evicted_jobs_record_says_that_the_batch_system_ended_it(submit_side):
     (submit_side / "job.sh").write_text("test -e jobwrap-record.1.json && exit 0\ntouch started\nsleep 600\n")
-    text = SIMPLE.format(arguments="--image htc/debian:12 -- sh job.sh") + ""
+    text = SIMPLE.format(arguments="--image htc/debian:12 -- sh job.sh")
     cluster = submit(submit_side, text.replace("log =", "transfer_input_files = job.sh\nlog ="))
     deadline = time.monotonic() + 60
     while condor("condor_q", cluster, "-af", "JobStatus").strip() != "2":
