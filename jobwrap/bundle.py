@@ -1,8 +1,9 @@
 """The shipped file from within: finds and loads the modules and data that bin/build put there.
 
-What a launch needs lies together and is read at the start; the rest is in groups, one for each
-package, read when the package is first imported. A group counts only with the digest that was known
-at the start: later, the file may lie in a folder that the task writes to.
+What a launch needs lies together and is read at the start, a part of it still packed: what brings
+inputs and outputs, mostly. The rest is in groups, one for each package, read when the package is first
+imported. A group counts only with the digest that was known at the start: later, the file may lie in a
+folder that the task writes to.
 """
 
 from __future__ import annotations
@@ -27,11 +28,15 @@ class Bundle:
     path    the shipped file, absolute
     column  which form of a module this Python takes: 0 the source, else its bytecode
     files   path inside → a module's source (str) or code, or data (bytes)
+    later   more of them, packed
     groups  package → sha256 of its group
     """
 
-    def __init__(self, path: str, column: int, files: dict[str, Any], groups: dict[str, bytes]) -> None:
+    def __init__(
+        self, path: str, column: int, files: dict[str, Any], later: bytes, groups: dict[str, bytes]
+    ) -> None:
         self._path, self._column, self._files, self._groups = path, column, files, groups
+        self._later = later
         self._read: set[str] = set()
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
@@ -39,7 +44,11 @@ class Bundle:
         if name.partition(".")[0] not in self._groups:
             return None
         base = name.replace(".", "/")
-        inside = self._module(base) or (self._read_group(base) and self._module(base))
+        inside = self._module(base)
+        if not inside and self._unpack_later():
+            inside = self._module(base)
+        if not inside and self._read_group(base):
+            inside = self._module(base)
         if not inside:
             return None
         loader: Any = _Compiled(self._files[inside]) if inside.endswith(".so") else self
@@ -84,6 +93,16 @@ class Bundle:
 
     def _module(self, base: str) -> str:
         return next((base + kind for kind in _KINDS if base + kind in self._files), "")
+
+    def _unpack_later(self) -> bool:
+        """Take in what was packed; False where it was already."""
+        if not self._later:
+            return False
+        import lzma
+
+        self._files.update(marshal.loads(lzma.decompress(self._later)))
+        self._later = b""
+        return True
 
     def _read_group(self, inside: str) -> bool:
         """Take in the group that would have `inside`; False where there is none, or it was."""
@@ -136,11 +155,11 @@ class _Compiled:
         _imp.exec_dynamic(module)
 
 
-def install(path: str, column: int, files: dict[str, Any], groups: dict[str, bytes]) -> None:
+def install(path: str, column: int, files: dict[str, Any], later: bytes, groups: dict[str, bytes]) -> None:
     """Let imports find what the file at `path` holds, before what may be installed on the node."""
     # Started as `python3 FILE`, Python would look for each module of its own in the zip.
     sys.path[:] = [folder for folder in sys.path if folder != path]
-    sys.meta_path.insert(0, Bundle(os.path.abspath(path), column, files, groups))
+    sys.meta_path.insert(0, Bundle(os.path.abspath(path), column, files, later, groups))
     sys.excepthook = _show
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import lzma
 import marshal
 import os
 import re
@@ -141,7 +142,8 @@ def test_nothing_in_it_names_a_path_of_the_machine_that_built_it(shipped, python
     with zipfile.ZipFile(shipped) as archive:
         for name in archive.namelist():
             if name.startswith("cpython-"):
-                whole += zlib.decompress(archive.read(name))
+                first, later = marshal.loads(archive.read(name))
+                whole += zlib.decompress(first) + lzma.decompress(later)
     for path in (tree, REPO, Path.home() / ".cache", sys.prefix):
         assert str(path).encode() not in whole
 
@@ -480,7 +482,7 @@ def test_pip_installs_the_same_command_with_all_its_data(shipped, tree, tmp_path
         == HELLO
     )
     with zipfile.ZipFile(shipped) as archive:
-        data = marshal.loads(zlib.decompress(archive.read("source")))[0]
+        data = marshal.loads(zlib.decompress(marshal.loads(archive.read("source"))[0]))[0]
     for path, content in data.items():
         assert (tmp_path / "there" / path).read_bytes() == content
 
@@ -525,6 +527,19 @@ program()
     job = ["--image", "htc/debian:12", "--input", f"{nginx.url}/data", "--output", f"copy={tmp_path}/copy"]
     within(shipped, "/usr/bin/python3", code, *job, "--", "cp", "data", "copy", cwd=tmp_path / "scratch")
     assert (tmp_path / "copy").read_text() == "42"
+
+
+@pytest.mark.node
+def test_a_job_with_nothing_to_stage_unpacks_only_what_comes_first(shipped, tmp_path):
+    code = """
+from jobwrap.bundle import Bundle
+def refuse(self): raise SystemExit("the rest was unpacked")
+Bundle._unpack_later = refuse
+from jobwrap.__main__ import program
+program()
+"""
+    within(shipped, "/usr/bin/python3", code, "--image", "htc/debian:12", "--", "touch", "new", cwd=tmp_path)
+    assert (tmp_path / "new").exists()
 
 
 @pytest.mark.node

@@ -11,6 +11,7 @@ import ssl
 import sys
 import tokenize
 import zipfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 REPO = Path(__file__).parents[2]
@@ -40,7 +41,25 @@ SELDOM = (
     r"^jobwrap/(evidence/(judge|signals|words|program)|image/pull|node/(nvml|report|table|trial)"
     r"|record/(chirp|collector|kickstart)|transfer/archive)\.py"
 )
-LAUNCH = ("bundle", "__main__", "transfer/protocols/http", "transfer/protocols/local")
+LAUNCH = (
+    "jobwrap.bundle",
+    "jobwrap.__main__",
+    "jobwrap.transfer.protocols.http",
+    "jobwrap.transfer.protocols.local",
+)
+# And those of them that a job with nothing to stage imports, with what these import at once.
+FIRST = (
+    "jobwrap.bundle",
+    "jobwrap.__main__",
+    "jobwrap.run",
+    "jobwrap.guard",
+    "jobwrap.evidence.weigh",
+    "jobwrap.launch.limits",
+    "jobwrap.launch.watch",
+    "jobwrap.launch.usage.result",
+    "jobwrap.launch.usage.sampler",
+    "jobwrap.record.delivery",
+)
 
 
 def third_party(wheels: Path, own: dict[str, bytes]) -> dict[str, dict[str, bytes]]:
@@ -137,16 +156,33 @@ def catalog(repo: Path = REPO) -> bytes:
 
 def launch_modules(files: dict[str, bytes]) -> list[str]:
     """The modules that most runs import: LAUNCH, and whatever they import wherever they do, save SELDOM."""
+    return _reached(files, LAUNCH, _imported)
+
+
+def first_modules(files: dict[str, bytes]) -> list[str]:
+    """Those of a launch that even the plainest job imports: what modules import as they are imported."""
+    return _reached(files, FIRST, _imported_at_once)
+
+
+def _reached(
+    files: dict[str, bytes], roots: tuple[str, ...], imported: Callable[[bytes], list[str]]
+) -> list[str]:
+    """The roots' modules, and those that they lead to."""
     seen: set[str] = set()
-    todo = [f"jobwrap/{root}.py" for root in LAUNCH]
+    todo = _places(roots)
     while todo:
         path = todo.pop()
         if path in seen or path not in files or re.search(SELDOM, path):
             continue
         seen.add(path)
-        bases = {part.replace(".", "/") for name in _imported(files[path]) for part in _parents(name)}
-        todo += [base + kind for base in bases for kind in (".py", "/__init__.py")]
+        todo += _places(imported(files[path]))
     return sorted(seen)
+
+
+def _places(names: Iterable[str]) -> list[str]:
+    """Where modules of these names, and the packages that they are in, may lie."""
+    bases = {part.replace(".", "/") for name in names for part in _parents(name)}
+    return [base + kind for base in bases for kind in (".py", "/__init__.py")]
 
 
 def _parents(name: str) -> list[str]:
@@ -157,8 +193,17 @@ def _parents(name: str) -> list[str]:
 
 def _imported(source: bytes) -> list[str]:
     """Names that its absolute imports bring, in functions too; some may be no modules."""
+    return _names(ast.walk(ast.parse(source)))
+
+
+def _imported_at_once(source: bytes) -> list[str]:
+    """The same without those in functions and under `if TYPE_CHECKING`."""
+    return _names(ast.parse(source).body)
+
+
+def _names(nodes: Iterable[ast.AST]) -> list[str]:
     names: list[str] = []
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):

@@ -3,7 +3,8 @@
     lines of /bin/sh      find the newest Python and start it        header.sh.in
     a zip, its entries stored as they are, of
         __main__.py       reads one of the next and goes on          main.py.in
-        cpython-39 …      what a launch needs, for each Python; zlib of marshal of (data, digests, modules)
+        cpython-39 …      what a launch needs, for each Python; marshal of two parts: zlib of marshal of
+                          (data, digests, modules), and lzma of marshal of the modules that can wait
         source            the same for any other Python, which compiles what it imports
         jobwrap.xz        jobwrap's sources, and bytecode of what no launch needs
         requests.xz …     a group for each package
@@ -62,15 +63,17 @@ def shipped_file(pythons: list[Python], own: Files, packages: dict[str, Files], 
     modules = {path: content for path, content in own.items() if path.endswith(".py")}
     data = {path: content for path, content in own.items() if path not in modules}
     launch = {path: modules[path] for path in contents.launch_modules(modules)}
+    first = {path: launch[path] for path in contents.first_modules(launch)}
+    later = {path: launch[path] for path in launch if path not in first}
     packages = {"jobwrap": modules, **packages}
     apart = {path: content for files in packages.values() for path, content in files.items()}
     apart = {path: apart[path] for path in apart if contents.has_bytecode(path) and path not in launch}
-    compiled = [python.compile(apart, launch) for python in pythons]
+    compiled = [python.compile(apart, first, later) for python in pythons]
 
-    groups = {name: group(packages[name], [codes for codes, _ in compiled]) for name in sorted(packages)}
+    groups = {name: group(packages[name], [codes for codes, *_ in compiled]) for name in sorted(packages)}
     digests = {name: hashlib.sha256(stored).digest() for name, stored in groups.items()}
-    entries = {python.name: start(data, digests, codes) for python, (_, codes) in zip(pythons, compiled)}
-    entries["source"] = start(data, digests, {BUNDLE: contents.bare(launch[BUNDLE])})
+    entries = {python.name: start(data, digests, *codes) for python, (_, *codes) in zip(pythons, compiled)}
+    entries["source"] = start(data, digests, {BUNDLE: contents.bare(launch[BUNDLE])}, plain({}))
     entries.update({f"{name}.xz": stored for name, stored in groups.items()})
     return lay_out(pythons, {**entries, "licences.xz": lzma.compress(licences)})
 
@@ -84,9 +87,9 @@ def group(files: Files, codes: list[Files]) -> bytes:
     return lzma.compress(plain(forms))
 
 
-def start(data: Files, digests: Files, modules: bytes | dict[str, str]) -> bytes:
-    """What is read first; modules is marshalled by the Python that reads it, or source."""
-    return zlib.compress(plain((data, digests, modules)), 9)
+def start(data: Files, digests: Files, modules: bytes | dict[str, str], later: bytes) -> bytes:
+    """What is read at the start; modules and later come from the Python that will read them."""
+    return plain((zlib.compress(plain((data, digests, modules)), 9), lzma.compress(later)))
 
 
 def plain(value: Any) -> bytes:
