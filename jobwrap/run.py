@@ -107,7 +107,7 @@ class Run:
         self._record.note(**as_record(plan))
         for reason in plan.reasons:
             self._log.debug(reason)
-        self._begin("launch", sync=True)
+        self._begin("launch")
         container = self._start(plan)
         self._log.open()
         guard = None
@@ -173,7 +173,7 @@ class Run:
         self._journal.write(self._record.fields)
 
     def _stage_in(self, plan: Plan) -> None:
-        self._begin("stage-in")
+        self._begin("stage-in", sync=True)  # the disk is waited for while the container starts
         if self._job.here:
             self._places.link(plan.staging.bound)
         if not plan.staging.wanted:
