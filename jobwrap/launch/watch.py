@@ -52,7 +52,7 @@ class Watch:
         if sample.at >= self._noted_at + _NOTED:
             self._noted_at = sample.at
             self._note(usage_fields(sample.at, self.usage()))
-        self._sampler.spent += time.process_time() - began
+        self._sampler.cost += time.process_time() - began
         return self.over is not was_over
 
     def usage(self, *, at_the_end: bool = False) -> dict[str, Any]:

@@ -19,7 +19,7 @@ class FakeSampler:
 
     def __init__(self, memories):
         self.memories, self.taken = list(memories), 0
-        self.spent, self.last = 0.0, None
+        self.cost, self.last = 0.0, None
         self.next_at = time.monotonic()
 
     def sample(self):

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 _NEVER = float("inf")
 # For the first so many seconds of the task: one sample every so many.
 _CADENCE = ((10.0, 1.0), (120.0, 5.0), (_NEVER, 30.0))
-# All samples together take at most one part in so many of the time; of that, so many seconds' in advance.
-_SHARE, _ADVANCE = 1000, 60.0
+_SHARE = 1250  # between two samples passes at least so many times the CPU that one takes
+_SMOOTH = 4  # a costly one makes the next few rarer, instead of the next one very late
 _WALK = 2000  # of the time between two samples, one part in so many is for the walk over scratch
 
 
 class Sampler:
     """Samples one task from now on. Nothing is imported or read before the first sample.
 
-    last   the latest sample, None before the first
-    spent  seconds of CPU for all of them; who does more with a sample adds what that takes
+    last  the latest sample, None before the first
+    cost  seconds of CPU that it took; who does more with it adds what that takes
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Sampler:
         self._account: Account | None = None
         self._closed = False
         self.last: Sample | None = None
-        self.spent = 0.0
+        self.cost = self._usual = 0.0
 
     @property
     def next_at(self) -> float:
@@ -51,19 +51,22 @@ class Sampler:
     def _interval(self) -> float:
         at = self._sampled - self._started
         cadence = next(every for until, every in _CADENCE if at < until)
-        return max(cadence, self.spent * _SHARE - _ADVANCE - at)
+        return max(cadence, self._usual_cost() * _SHARE)
+
+    def _usual_cost(self) -> float:
+        return self._usual + (self.cost - self._usual) / _SMOOTH
 
     def sample(self) -> Sample:
         """What the task uses now."""
-        began, now = time.process_time(), self._clock()
         if self._account is None:
             # Imported here, so that a task of less than a second does not pay for it.
             from jobwrap.launch.usage.account import Account
 
             self._account = Account(*self._what)
-        self.last = self._account.take(now - self._started, self._interval() / _WALK)
-        self._sampled = now
-        self.spent += time.process_time() - began
+        began, now = time.process_time(), self._clock()
+        walk = self._interval() / _WALK
+        self.last, self._usual = self._account.take(now - self._started, walk), self._usual_cost()
+        self.cost, self._sampled = time.process_time() - began, now
         return self.last
 
     def result(self) -> dict[str, Any]:
