@@ -25,10 +25,33 @@ class _Bare(ast.NodeTransformer):
         return node
 
 
+class _BareOwn(_Bare):
+    """For jobwrap's own modules: of fields only NamedTuple reads an annotation, and compiles each text."""
+
+    def visit_ImportFrom(self, node):
+        return None if node.module == "__future__" else node
+
+    def visit_AnnAssign(self, node):
+        if node.value is None:
+            return ast.copy_location(ast.Pass(), node)
+        return ast.copy_location(ast.Assign(targets=[node.target], value=node.value), node)
+
+    def visit_ClassDef(self, node):
+        if any(isinstance(base, ast.Name) and base.id == "NamedTuple" for base in node.bases):
+            for field in node.body:
+                if isinstance(field, ast.AnnAssign):
+                    field.annotation = ast.copy_location(ast.Constant(None), field.annotation)
+                else:
+                    self.visit(field)
+            return node
+        return self.generic_visit(node)
+
+
 def bytecode(path, source):
     # Not a path that might exist: a traceback would show the lines of that file.
     name = f"<jobwrap>/{path}"
-    code = compile(_Bare().visit(ast.parse(source)), name, "exec", dont_inherit=True, optimize=2)
+    bare = _BareOwn() if path.startswith("jobwrap/") else _Bare()
+    code = compile(bare.visit(ast.parse(source)), name, "exec", dont_inherit=True, optimize=2)
     return _with_short_lines(code) if sys.version_info >= (3, 11) else code
 
 
