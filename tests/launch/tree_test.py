@@ -73,6 +73,34 @@ def test_without_lists_and_psutil_nothing_is_claimed(tmp_path):
     assert told == "Below(pids=(), threads=0, hidden=True)\n"
 
 
+# A /proc that hides what may not be traced, and a user without capabilities, inside of namespaces.
+HIDEPID = (
+    *("unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "sh", "-c"),
+    """mount -t proc -o hidepid=invisible proc /proc && exec setpriv --bounding-set=-all --inh-caps=-all \\
+    --securebits=+noroot,+noroot_locked "$0" "$@" """,
+)
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("dumpable", [1, 0])
+def test_with_hidepid_a_process_that_may_not_be_traced_is_told_to_be_hidden(dumpable):
+    program = f"""if True:
+        import ctypes, os, time
+        from jobwrap.launch.tree import find_below
+        from jobwrap.launch.usage.processes import Processes
+        if not os.fork():
+            ctypes.CDLL(None).prctl(4, {dumpable})  # PR_SET_DUMPABLE
+            os.fork()
+            time.sleep(60)
+        time.sleep(0.5)
+        below = find_below(os.getpid())
+        print(len(below.pids), below.hidden, Processes(os.getpid()).figures().processes)
+    """
+    words = [*HIDEPID, sys.executable, "-c", program]
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert told == ("2 False 2\n" if dumpable else "1 True None\n")
+
+
 @pytest.mark.node
 def test_in_the_proc_of_another_pid_namespace_nobody_is_taken_for_ours():
     program = "import os; from jobwrap.launch.tree import find_below, find_children; "

@@ -2,9 +2,13 @@
 
 import os
 import subprocess
+import sys
+
+import pytest
 
 from jobwrap.launch.usage import scratch
 from jobwrap.launch.usage.scratch import Scratch
+from tests.conftest import REPO
 
 FOREVER = 60.0
 
@@ -116,3 +120,21 @@ def test_stopped_it_keeps_no_folder_open(tmp_path, monkeypatch):
     walk.stop()
     assert len(os.listdir("/proc/self/fd")) == open_before
     assert walk.look(FOREVER) is None
+
+
+@pytest.mark.node
+def test_what_is_mounted_in_it_is_not_even_asked(tmp_path):
+    folder = tmp_path / "scratch"
+    filled(folder)
+    size = du(folder)
+    (folder / "a mount").mkdir()
+    control = tmp_path / "control.json"
+    control.write_text('{"mode": "hang"}')
+    words = [sys.executable, REPO / "tests/node/fuse_cvmfs.py", folder / "a mount", control]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as mounted:
+        try:
+            assert mounted.stdout.readline() == b"mounted\n"
+            assert Scratch(str(folder)).look(FOREVER) == size
+        finally:
+            mounted.kill()
+            subprocess.run(["fusermount3", "-u", "-z", folder / "a mount"], check=True)
