@@ -161,11 +161,23 @@ class Run:
         from jobwrap.launch.limits import Limits
         from jobwrap.launch.usage.sampler import Sampler
         from jobwrap.launch.watch import Watch
+        from jobwrap.node.cgroup import oom_kills
 
         gpus = plan.node.gpus.granted if plan.node.gpus.vendor == "nvidia" else ()
-        sampler = Sampler(container.keeper, self._job.scratch, gpus)
         limits = Limits(self._job, plan.node.slot, self._asked.settings)
-        return Watch(sampler, limits, self._log.warning, self._note_usage)
+        divided = None
+        if limits.memory_to_hold:
+            from jobwrap.launch.cgroup_limit import divide
+
+            divided = divide(container.keeper, limits.memory_to_hold)
+        sampler = Sampler(
+            container.keeper,
+            self._job.scratch,
+            gpus,
+            cgroup=divided.task if divided else "",
+            oom_kills=oom_kills() or 0,
+        )
+        return Watch(sampler, limits, self._log.warning, self._note_usage, divided)
 
     def _note_usage(self, usage: dict[str, Any]) -> None:
         """Should the batch system kill the whole slot, the record has what was seen last."""

@@ -46,12 +46,16 @@ class Crossed(NamedTuple):
 
 
 class Limits:
-    """The allowances of one task: what the batch system granted, else what the job asked for."""
+    """The allowances of one task: what the batch system granted, else what the job asked for.
+
+    memory_to_hold  bytes beyond which the site wants it ended, None where it does not
+    """
 
     def __init__(self, job: Job, slot: Slot, settings: Settings) -> None:
         self._granted = {"memory": slot.memory or job.memory, "disk": slot.disk or job.disk}
         self._kill = {"memory": settings.over_memory == "kill", "disk": settings.over_disk == "kill"}
         self._told: set[tuple[str, bool]] = set()
+        self.memory_to_hold = self._granted["memory"] if self._kill["memory"] else None
 
     def check(self, sample: Sample) -> list[Crossed]:
         """What this sample crosses for the first time: nine tenths of an allowance, or the whole of it."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobwrap.launch.limits import Crossed, Limits
 from jobwrap.launch.usage.result import usage_fields
 from jobwrap.launch.usage.sampler import Sampler
+
+if TYPE_CHECKING:
+    from jobwrap.launch.cgroup_limit import Divided
 
 _NOTED = 5.0  # seconds between two notes, at least
 
@@ -16,9 +19,10 @@ _NOTED = 5.0  # seconds between two notes, at least
 class Watch:
     """The looks at one task.
 
-    say   takes a sentence for people, when the task comes near a limit
-    note  takes the record's usage so far, now and then: should all be killed at once, that is the last of it
-    over  the limit for which the site wants the task ended, None as long as it is within
+    say      takes a sentence for people, when the task comes near a limit
+    note     takes the record's usage so far, now and then: should all be killed at once, it is the last
+    divided  the job's cgroup, where it was divided for the task
+    over     the limit for which the site wants the task ended, None as long as it is within
     """
 
     def __init__(
@@ -27,8 +31,10 @@ class Watch:
         limits: Limits,
         say: Callable[[str], None],
         note: Callable[[dict[str, Any]], None],
+        divided: Divided | None = None,
     ) -> None:
         self._sampler, self._limits, self._say, self._note = sampler, limits, say, note
+        self._divided = divided
         self._noted_at = 0.0
         self._crossed: list[dict[str, Any]] = []
         self.over: Crossed | None = None
@@ -67,4 +73,8 @@ class Watch:
 
     def close(self) -> None:
         """The task has ended."""
+        if self._divided and self._sampler.last is None:  # while its cgroup is there
+            self._sampler.sample()
         self._sampler.close()
+        if self._divided:
+            self._divided.undo()

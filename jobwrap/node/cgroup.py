@@ -40,6 +40,16 @@ def find_limits(root: str = "/") -> Limits:
     return Limits(version, _least(cpus), _real_memory(_least(memory), root))
 
 
+def oom_kills(root: str = "/") -> int | None:
+    """Processes that the kernel ended as the memory of this process's cgroup was used up (Linux 4.13)."""
+    paths, mount = own_cgroups(root), f"{root}{_MOUNT}"
+    groups = [f"{group}/memory.events" for group in _upward(mount, paths.get("", "/"))]
+    if "memory" in paths:
+        groups = [f"{group}/memory.oom_control" for group in _upward(f"{mount}/memory", paths["memory"])]
+    told = (files.table(path, " ").get("oom_kill") for path in reversed(groups))
+    return next((files.number(number) for number in told if number), None)
+
+
 def own_cgroups(root: str = "/") -> dict[str, str]:
     """Controller to the path of this process's cgroup, as /proc/self/cgroup tells; "" is that of v2."""
     paths: dict[str, str] = {}

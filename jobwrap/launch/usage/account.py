@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jobwrap.launch.usage.cgroup import Peaks
 from jobwrap.launch.usage.figures import Sample, highest
 from jobwrap.launch.usage.gpus import GpuUse
 from jobwrap.launch.usage.scratch import Scratch
@@ -24,10 +25,11 @@ _NAMES = {
 
 
 class Account:
-    """One task's; keeper, scratch, gpus and root as in Sampler."""
+    """One task's; gpus as in GpuUse."""
 
-    def __init__(self, keeper: int, scratch: str, gpus: Sequence[str], root: str) -> None:
-        self._sources = Sources(keeper, root)
+    def __init__(self, sources: Sources, scratch: str, gpus: Sequence[str]) -> None:
+        self._sources = sources
+        self._peaks: Peaks | None = None  # once it is closed
         self._scratch = Scratch(scratch)
         self._gpus = GpuUse(gpus)
         self._series = Series()
@@ -45,11 +47,12 @@ class Account:
 
     def result(self) -> dict[str, Any]:
         """The exit record's fields on usage, as far as samples tell them: see record/schema.json."""
-        peaks = self._sources.peaks()
-        if peaks.threads is not None:
-            self._highest = self._highest._replace(threads=peaks.threads)
+        peaks = self._peaks or self._sources.peaks()
+        most = highest(self._highest, Sample(0, threads=peaks.threads))
+        if peaks.oom_kills:  # there was no file cache left then
+            most = highest(most, Sample(0, memory=peaks.memory))
         told = {**self._sources.told, "disk": "walk"}
-        fields = {name: getattr(self._highest, figure) for figure, name in _NAMES.items()}
+        fields = {name: getattr(most, figure) for figure, name in _NAMES.items()}
         fields.update(peak_memory_and_cache=peaks.memory, oom_kills=peaks.oom_kills, gpus=self._gpus.result())
         fields = {name: value for name, value in fields.items() if value is not None}
         if "cpu_seconds" in fields:
@@ -62,6 +65,7 @@ class Account:
         }
 
     def close(self) -> None:
-        """Leaves nothing behind: no process that asks, no folder that is open."""
+        """Leaves nothing behind: no process that asks, no folder that is open, no cgroup to look at."""
+        self._peaks = self._sources.peaks()
         self._gpus.stop()
         self._scratch.stop()

@@ -1,24 +1,21 @@
-"""What a cgroup tells of the task, where the cgroup is the job's own: nothing is in it but jobwrap and below.
+"""What a cgroup tells, where it is the job's own: nothing is in it but jobwrap and below.
 
-HTCondor makes one for each job. What jobwrap itself has used is taken off, save its memory, which its
-limit covers too. Source: the kernel's Documentation/admin-guide/cgroup-v2.rst and
+HTCondor makes one for each job. Source: the kernel's Documentation/admin-guide/cgroup-v2.rst and
 cgroup-v1/{memory,cpuacct,pids}.rst.
 """
 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from jobwrap.launch.tree import find_below
 from jobwrap.launch.usage.figures import Figures
-from jobwrap.launch.usage.processes import Use, use_of
 from jobwrap.node import files
 from jobwrap.node.cgroup import own_cgroups
 
-_Number = TypeVar("_Number", int, float)
 _MOUNT = "/sys/fs/cgroup"
-_OURS = 2  # processes of jobwrap's own, of one thread each: jobwrap and its keeper
+_OURS = 2  # processes of one thread that are not counted: jobwrap and its keeper
 _LINKS = 2  # of a folder without folders in it
 _FILE_CACHE = ("active_file", "inactive_file", "slab_reclaimable")  # what the kernel can take back
 
@@ -37,33 +34,32 @@ class Peaks(NamedTuple):
 
 
 class Version2:
-    """A folder of cgroup v2."""
+    """A folder of cgroup v2; ours: processes in it that are jobwrap's own, of one thread each."""
 
     name = "cgroup v2"
 
-    def __init__(self, folder: str, root: str = "/") -> None:
-        self._folder, self._root = folder, root
+    def __init__(self, folder: str, ours: int = _OURS) -> None:
+        self._folder, self._ours = folder, ours
 
     def figures(self) -> Figures:
         """What its controllers tell; I/O only where that controller is on."""
-        ours = use_of("self", self._root) or Use(0, 0, 0, 0)
         memory = _table(f"{self._folder}/memory.stat")
         micros = _table(f"{self._folder}/cpu.stat").get("usage_usec")
         read, written = self._moved()
         return Figures(
-            cpu=_without(None if micros is None else micros / 1e6, ours.cpu),
+            cpu=None if micros is None else micros / 1e6,
             memory=_without(self._number("memory.current"), sum(memory.get(name, 0) for name in _FILE_CACHE)),
-            read=_without(read, ours.read),
-            written=_without(written, ours.written),
-            processes=_without(len(_members(self._folder)), _OURS),
-            threads=_without(self._number("pids.current"), _OURS),
+            read=read,
+            written=written,
+            processes=_without(len(_members(self._folder)), self._ours),
+            threads=_without(self._number("pids.current"), self._ours),
         )
 
     def peaks(self) -> Peaks:
         """memory.peak is there from Linux 5.19 on, pids.peak from 6.1 on."""
         return Peaks(
             self._number("memory.peak"),
-            _without(self._number("pids.peak"), _OURS),
+            _without(self._number("pids.peak"), self._ours),
             _table(f"{self._folder}/memory.events").get("oom_kill"),
         )
 
@@ -86,16 +82,15 @@ class Version1:
 
     name = "cgroup v1"
 
-    def __init__(self, memory: str, cpu: str, root: str = "/") -> None:
-        self._memory, self._cpu, self._root = memory, cpu, root
+    def __init__(self, memory: str, cpu: str) -> None:
+        self._memory, self._cpu = memory, cpu
 
     def figures(self) -> Figures:
         """Memory, CPU, processes and threads."""
-        ours = use_of("self", self._root) or Use(0, 0, 0, 0)
         memory = _table(f"{self._memory}/memory.stat")
         nanos = files.number(files.line(f"{self._cpu}/cpuacct.usage")) if self._cpu else None
         return Figures(
-            cpu=_without(None if nanos is None else nanos / 1e9, ours.cpu),
+            cpu=None if nanos is None else nanos / 1e9,
             memory=_without(
                 files.number(files.line(f"{self._memory}/memory.usage_in_bytes")),
                 sum(memory.get(f"total_{name}", 0) for name in _FILE_CACHE),
@@ -114,16 +109,21 @@ class Version1:
 
 def find_cgroup(me: int, root: str = "/") -> Version2 | Version1 | None:
     """The cgroup of this process, whose number is `me`, if it is the job's own."""
-    paths = own_cgroups(root)
-    mount = f"{root}{_MOUNT}"
-    folder = _folder(mount, paths.get("", ""), "memory.current")
-    if folder and _is_own(folder, me, root):
-        return Version2(folder, root)
+    folder = own_v2_folder(me, root)
+    if folder:
+        return Version2(folder)
+    paths, mount = own_cgroups(root), f"{root}{_MOUNT}"
     memory = _folder(f"{mount}/memory", paths.get("memory", ""), "memory.usage_in_bytes")
     if memory and _is_own(memory, me, root):
         cpu = _folder(f"{mount}/cpuacct", paths.get("cpuacct", ""), "cpuacct.usage")
-        return Version1(memory, cpu if cpu and _is_own(cpu, me, root) else "", root)
+        return Version1(memory, cpu if cpu and _is_own(cpu, me, root) else "")
     return None
+
+
+def own_v2_folder(me: int, root: str = "/") -> str:
+    """The folder of this process's cgroup v2, if that has memory to tell of and is the job's own; else ""."""
+    folder = _folder(f"{root}{_MOUNT}", own_cgroups(root).get("", ""), "memory.current")
+    return folder if folder and _is_own(folder, me, root) else ""
 
 
 def _folder(mount: str, path: str, proof: str) -> str:
@@ -158,5 +158,5 @@ def _table(path: str) -> dict[str, int]:
     return {name: int(value) for name, value in pairs.items() if value.isdecimal() and value.isascii()}
 
 
-def _without(figure: _Number | None, less: _Number) -> _Number | None:
+def _without(figure: int | None, less: int) -> int | None:
     return None if figure is None else max(0, figure - less)

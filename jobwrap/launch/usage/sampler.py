@@ -31,11 +31,17 @@ class Sampler:
         scratch: str,
         gpus: Sequence[str] = (),
         *,
-        root: str = "/",
+        cgroup: str = "",
+        oom_kills: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """For what is below the process `keeper`; gpus: NVIDIA's that were granted, as they were named."""
-        self._what = (keeper, scratch, gpus, root)
+        """For what is below the process `keeper`.
+
+        gpus       NVIDIA's that were granted, as they were named
+        cgroup     folder of a cgroup v2 that has nothing else in it, "" for none
+        oom_kills  how many the cgroup of this process had counted before
+        """
+        self._what, self._sources = (scratch, gpus), (keeper, cgroup, oom_kills)
         self._clock = clock
         self._started = self._sampled = clock()
         self._account: Account | None = None
@@ -61,8 +67,9 @@ class Sampler:
         if self._account is None:
             # Imported here, so that a task of less than a second does not pay for it.
             from jobwrap.launch.usage.account import Account
+            from jobwrap.launch.usage.sources import Sources
 
-            self._account = Account(*self._what)
+            self._account = Account(Sources(*self._sources), *self._what)
         began, now = time.process_time(), self._clock()
         walk = self._interval() / _WALK
         self.last, self._usual = self._account.take(now - self._started, walk), self._usual_cost()

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from jobwrap.launch.usage.account import Account
 from jobwrap.launch.usage.cgroup import Peaks, find_cgroup
 from jobwrap.launch.usage.figures import Figures
+from jobwrap.launch.usage.processes import Processes
 from jobwrap.launch.usage.sources import Sources
+from jobwrap.node.cgroup import oom_kills
 
 TREES = Path(__file__).parent / "trees"
 MIB = 1 << 20
@@ -106,19 +109,77 @@ def test_the_cgroup_of_the_whole_machine_has_no_figures(tree):
     assert found(root, V2) is None
 
 
-def test_what_the_cgroup_does_not_tell_the_processes_do(tree):
-    root = tree(V2)
-    os.remove(root / "sys/fs/cgroup/slot/io.stat")  # that controller is off
-    me = os.getpid()  # in the place of jobwrap
-    (root / f"proc/{me}/task/{me}").mkdir(parents=True)
-    (root / f"proc/{me}/task/{me}/children").write_text("690 ")
-    (root / "sys/fs/cgroup/slot/cgroup.procs").write_text(f"{me}\n690\n691\n")
-    sources = Sources(KEEPER[V2], str(root))
-    assert sources.read().written == 30 * MIB
-    assert {figure: sources.told[figure] for figure in ("memory", "written")} == {
-        "memory": "cgroup v2",
-        "written": "/proc",
-    }
+@pytest.fixture
+def sources(tree):
+    """The sources of a recorded tree in which this process has the place of jobwrap."""
+
+    def of(name, oom_kills=0, without=()):
+        root, me = tree(name), os.getpid()
+        for file in without:
+            os.remove(root / "sys/fs/cgroup" / file)
+        (root / f"proc/{me}/task/{me}").mkdir(parents=True)
+        (root / f"proc/{me}/task/{me}/children").write_text(f"{KEEPER[name]} ")
+        for members in root.rglob("cgroup.procs"):
+            members.write_text(members.read_text().replace(str(JOBWRAP[name]), str(me)))
+        return Sources(KEEPER[name], oom_kills=oom_kills, root=str(root)), root / "sys/fs/cgroup"
+
+    return of
+
+
+def test_what_the_cgroup_does_not_tell_the_processes_do(sources):
+    of_tree, _ = sources(V2, without=["slot/io.stat"])  # that controller is off
+    assert of_tree.read().written == 30 * MIB
+    assert (of_tree.told["memory"], of_tree.told["written"]) == ("cgroup v2", "/proc")
+
+
+def test_what_the_cgroup_had_counted_before_the_task_is_not_the_tasks(sources):
+    of_tree, folder = sources(V2)
+    first = of_tree.read()
+    assert (first.read, first.written) == (1024, 30 * MIB)
+    assert first.cpu == Processes(KEEPER[V2], str(folder.parents[2])).figures().cpu
+    (folder / "slot/cpu.stat").write_text("usage_usec 1002960000\n")
+    (folder / "slot/io.stat").write_text(f"8:0 rbytes=1024 wbytes={40 * MIB}\n9:0 rbytes=5 wbytes=5\n")
+    later = of_tree.read()
+    assert later.cpu > 900
+    assert (later.read, later.written) == (1024 + 5, 40 * MIB + 5)
+    assert set(of_tree.told.values()) == {"cgroup v2"}
+
+
+def test_peaks_and_kills_of_the_time_before_the_task_are_not_the_tasks(sources):
+    of_tree, folder = sources(V2, oom_kills=1)
+    (folder / "slot/memory.events").write_text("oom_kill 1\n")
+    assert of_tree.peaks() == Peaks(None, None, 0)
+    (folder / "slot/memory.events").write_text("oom_kill 3\n")
+    (folder / "slot/memory.peak").write_text("999999999\n")
+    (folder / "slot/pids.peak").write_text("9\n")
+    assert of_tree.peaks() == Peaks(999999999, 7, 2)
+
+
+def test_a_task_that_was_killed_for_memory_had_used_all_of_it(sources, tmp_path):
+    of_tree, folder = sources(V2)
+    account = Account(of_tree, str(tmp_path), ())
+    sampled = account.take(1, 1).memory
+    (folder / "slot/memory.peak").write_text("999999999\n")
+    assert account.result()["peak_memory"] == sampled
+    (folder / "slot/memory.events").write_text("oom_kill 1\n")
+    assert account.result()["peak_memory"] == 999999999
+
+
+def test_a_cgroup_of_the_tasks_own_counts_for_it_from_the_start():
+    folder = str(TREES / V2 / "sys/fs/cgroup/slot")
+    of_tree = Sources(KEEPER[V2], folder, oom_kills=5, root=str(TREES / V2))
+    figures = of_tree.read()
+    assert (figures.written, figures.processes) == (30 * MIB, 2)  # without the keeper
+    assert of_tree.peaks().memory > 150 * MIB and of_tree.peaks().oom_kills == 0
+
+
+@pytest.mark.parametrize(("name", "kills"), [(V2, 0), (V1, 0)])
+def test_the_kills_of_jobwraps_own_cgroup_are_told_before_anything_else_is_read(name, kills):
+    assert oom_kills(str(TREES / name)) == kills
+
+
+def test_where_there_is_no_cgroup_nobody_counts_kills(tmp_path):
+    assert oom_kills(str(tmp_path)) is None
 
 
 def test_files_of_nonsense_tell_nothing_and_break_nothing(tree):
