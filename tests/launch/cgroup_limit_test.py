@@ -1,4 +1,4 @@
-"""A cgroup that may not be divided stays whole. That one which may be is, was seen by hand: see the module."""
+"""A cgroup that may not be divided stays whole. That another can be was seen by hand: see the module."""
 
 import os
 
