@@ -33,7 +33,7 @@ def test_the_record_has_what_the_task_used(jobwrap):
     assert 50 * MIB <= usage["peak_disk"] < 51 * MIB
     assert 4 <= usage["peak_processes"] < 12 and usage["peak_threads"] >= usage["peak_processes"]
     assert usage["sources"]["peak_memory"] == "/proc" and usage["sources"]["peak_disk"] == "walk"
-    assert usage["samples"] >= 3 and usage["series"]["at"][0] >= 1
+    assert usage["samples"] >= 1 and usage["series"]["at"][0] >= 1
     assert {len(column) for column in usage["series"].values()} == {usage["samples"]}
 
 
