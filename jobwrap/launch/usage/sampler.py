@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _NEVER = float("inf")
 # For the first so many seconds of the task: one sample every so many.
 _CADENCE = ((10.0, 1.0), (120.0, 5.0), (_NEVER, 30.0))
-_SHARE = 1250  # between two samples passes at least so many times the CPU that one takes
+_SHARE = 1500  # between two samples passes at least so many times the CPU that one takes: some is not seen
 _SMOOTH = 4  # a costly one makes the next few rarer, instead of the next one very late
 _WALK = 2000  # of the time between two samples, one part in so many is for the walk over scratch
 

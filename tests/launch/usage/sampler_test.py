@@ -66,7 +66,7 @@ def test_samples_are_frequent_at_first_and_rare_later(clock, sampler):
     assert taken[33:] == [*range(180, 1000, 30)]
 
 
-@pytest.mark.parametrize("cost", [0.0005, 0.005, 0.5])
+@pytest.mark.parametrize("cost", [0.0005, 0.005, 0.2])
 def test_what_samples_cost_in_all_stays_below_a_thousandth_of_the_time(clock, sampler, cost):
     taken = moments(clock, sampler, 20_000, lambda at: cost)
     assert len(taken) * cost <= 20_000 / 1000 + 3 * cost
