@@ -32,6 +32,8 @@ class Control:
         """Makes and locks it; JobwrapError site.scratch where it can't be, or another jobwrap has it."""
         try:
             os.makedirs(self.path, mode=0o700, exist_ok=True)
+            if os.path.islink(self.path):  # left there by a task without a container, to lead us astray
+                raise self._unusable(f"{NAME} in it is a link")
             flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW
             lock = os.open(os.path.join(self.path, "lock"), flags, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

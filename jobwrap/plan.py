@@ -47,7 +47,8 @@ def look_around(
         environ = {**environ, "CVMFS_MOUNT_DIR": settings.cvmfs}
     node = survey(environ, machine_ad, job.scratch, runtime=settings.runtime, deadline=settings.deadline)
     if job.runtime:
-        node = node._replace(runtime=find_named(job.runtime, environ))
+        missing = ((job.runtime, "asked for with --runtime, and in no folder of PATH"),)
+        node = node._replace(runtime=find_named(job.runtime, environ), rejected=missing)
     return node
 
 

@@ -54,21 +54,16 @@ def merge(
 
 
 def apply_policy(job: Job, settings: Settings) -> Job:
-    """The job as the site allows it; JobwrapError policy.forbidden where it can't be made to fit."""
+    """The job as the site allows it; JobwrapError policy.forbidden where it can't be made to fit.
+
+    What of the node it may see is judged by where the paths lead: launch/mounts.py.
+    """
     if job.here and not settings.here:
         raise JobwrapError("policy.forbidden", what="--here", rule="policy.here")
     if settings.network == "none":
         job = job._replace(network="none")
     if settings.time is not None and (job.time is None or job.time > settings.time):
         job = job._replace(time=settings.time)
-    if settings.bind_sources is not None:
-        for bind in job.binds:
-            if not any(
-                bind.source == top or bind.source.startswith(top + "/") for top in settings.bind_sources
-            ):
-                raise JobwrapError(
-                    "policy.forbidden", what=f"--bind {bind.source}", rule="policy.bind_sources"
-                )
     if settings.schemes is not None:
         places = [place for each in job.inputs for place in each.places] + [each.url for each in job.outputs]
         places += [place for place in job.copies if "://" in place]

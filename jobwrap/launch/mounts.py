@@ -19,7 +19,7 @@ from jobwrap.settings import Settings
 # What the field's pools bind for every job (GlideinWMS, OSPool); read-only, dropped where it is not there.
 _COMMON = ("/etc/hosts", "/etc/localtime")
 _FORBIDDEN_SOURCES = ("/proc", "/sys", "/dev", "/etc/jobwrap")
-_FORBIDDEN_TARGETS = ("/", "/proc", "/sys", "/dev", "/.singularity.d")
+_FORBIDDEN_TARGETS = ("/proc", "/sys", "/dev", "/.singularity.d")
 
 
 class Mount(NamedTuple):
@@ -55,57 +55,66 @@ def plan_mounts(
     ]
     common = [*(Mount(path, path) for path in _COMMON), Mount(cvmfs, "/cvmfs")]
     sites = [Mount(*bind) for bind in settings.binds]
-    asked = [Mount(*bind) for bind in job.binds]
-    _must_be_allowed(job, asked)
-    present = _look([mount.source for mount in common])
-    if sites or asked:  # these may lie on any file system
-        present.update(_ask([mount.source for mount in sites + asked], settings.deadline))
+    asked, inputs = [Mount(*bind) for bind in job.binds], list(inputs)
+    there = _look([mount.source for mount in common])
+    if sites or asked or inputs:  # these may lie on any file system
+        tops = [own, *(settings.bind_sources or ())]
+        there.update(_ask([*tops, *(mount.source for mount in sites + asked + inputs)], settings.deadline))
     dropped = []
     for mount in common + sites:
-        if present[mount.source]:
+        if there[mount.source]:
             mounts.append(mount)
         else:
             dropped.append(Dropped(mount.source, "it is not on this node"))
-    for mount in asked:
-        if not present[mount.source]:
-            raise JobwrapError(
-                "job.usage", problem=f"--bind {mount.source}: there is no such path on this node"
-            )
-        mounts.append(mount)
-    return (*mounts, *inputs), tuple(dropped)
+    for mount in asked + inputs:
+        if not there[mount.source]:
+            problem = f"--bind {mount.source}: there is no such path on this node"
+            raise JobwrapError("job.usage", problem=problem)
+        if mount in asked:
+            _must_not_cover(mount, job)
+        found = mount._replace(source=there[mount.source])  # what is judged is what is bound
+        _must_be_allowed(found, own, there)
+        if settings.bind_sources is not None:
+            free = () if mount in asked else (cvmfs, os.path.realpath(job.scratch))
+            _must_be_the_sites(found, (*free, *(there[top] or top for top in settings.bind_sources)))
+        mounts.append(found)
+    return tuple(mounts), tuple(dropped)
 
 
-def _must_be_allowed(job: Job, asked: list[Mount]) -> None:
-    own = os.path.join(job.scratch, control.NAME)
-    for mount in asked:
-        source, target = os.path.realpath(mount.source), mount.target
-        if _at_or_below(source, _FORBIDDEN_SOURCES) or _at_or_below(own, (source,)):
-            raise JobwrapError(
-                "policy.forbidden", what=f"--bind {mount.source}", rule="no task may see that path"
-            )
-        if target == "/" or _at_or_below(
-            target, (*_FORBIDDEN_TARGETS[1:], os.path.join(job.target, control.NAME))
-        ):
-            raise JobwrapError(
-                "policy.forbidden",
-                what=f"--bind {mount.source} at {target}",
-                rule="no bind may cover that path",
-            )
+def _must_be_allowed(mount: Mount, own: str, there: dict[str, str]) -> None:
+    """Neither the node's own file systems nor jobwrap's folder, not inside anything else either."""
+    own = there[own] or own
+    if _at_or_below(mount.source, (*_FORBIDDEN_SOURCES, own)) or _at_or_below(own, (mount.source,)):
+        raise JobwrapError("policy.forbidden", what=f"a mount of {mount.source}", rule="no task may see it")
+
+
+def _must_be_the_sites(mount: Mount, tops: Iterable[str]) -> None:
+    if not _at_or_below(mount.source, tops):
+        rule = "policy.bind_sources"
+        raise JobwrapError("policy.forbidden", what=f"a mount of {mount.source}", rule=rule)
+
+
+def _must_not_cover(mount: Mount, job: Job) -> None:
+    covered = (*_FORBIDDEN_TARGETS, os.path.join(job.target, control.NAME))
+    if mount.target == "/" or _at_or_below(mount.target, covered):
+        what = f"--bind {mount.source} at {mount.target}"
+        raise JobwrapError("policy.forbidden", what=what, rule="no bind may cover that path")
 
 
 def _at_or_below(path: str, tops: Iterable[str]) -> bool:
     return any(path == top or path.startswith(top.rstrip("/") + "/") for top in tops)
 
 
-def _ask(paths: list[str], deadline: float) -> dict[str, bool]:
-    """Which of the paths are there, asked in a child: any of them may be on a mount that hangs."""
+def _ask(paths: list[str], deadline: float) -> dict[str, str]:
+    """Where each path leads, asked in a child: any of them may be on a mount that hangs."""
     try:
-        answer: dict[str, bool] = ask(_look, paths, deadline=deadline, what="the paths to bind")
+        answer: dict[str, str] = ask(_look, paths, deadline=deadline, what="the paths to bind")
     except Hung as hung:
         what = "a path to bind (" + ", ".join(paths) + ")"
         raise JobwrapError("site.cvmfs_hung", path=what, seconds=hung.seconds) from hung
     return answer
 
 
-def _look(paths: list[str]) -> dict[str, bool]:
-    return {path: os.path.exists(path) for path in paths}
+def _look(paths: list[str]) -> dict[str, str]:
+    """Each path with all links followed, "" where there is nothing."""
+    return {path: os.path.realpath(path) if os.path.exists(path) else "" for path in paths}

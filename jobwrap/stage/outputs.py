@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from jobwrap import control
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Output
 from jobwrap.transfer.options import Options
@@ -71,33 +72,32 @@ def _destination(output: Output, name: str) -> str:
 
 
 def _find(top: int, pattern: str) -> Iterator[str]:
-    """The regular files that a name, a folder or a glob means, as paths relative to the scratch folder."""
-    if any(mark in pattern for mark in "*?["):
-        depth = pattern.count("/")
-        folder = "/".join(pattern.split("/")[:-1])
-        if any(mark in folder for mark in "*?["):
-            candidates = (name for name in _walk(top, "") if name.count("/") == depth)
+    """The files that a name, a folder or a pattern means, as paths relative to the scratch folder."""
+    for name in _expand(top, "", pattern.split("/")):
+        try:
+            mode = _stat(top, name)
+        except FileNotFoundError:
+            continue
+        if stat.S_ISDIR(mode):
+            yield from _walk(top, name)
         else:
-            candidates = (f"{folder}/{name}".lstrip("/") for name in _names(top, folder))
-        for name in candidates:
-            if fnmatch.fnmatchcase(name, pattern) and not name.startswith(".jobwrap"):
-                yield from _find(top, name)
-        return
-    try:
-        mode = _stat(top, pattern)
-    except FileNotFoundError:
-        return
-    if stat.S_ISDIR(mode):
-        yield from _walk(top, pattern)
-    else:
-        yield pattern
+            yield name
+
+
+def _expand(top: int, folder: str, parts: list[str]) -> Iterator[str]:
+    """The names that a pattern may mean, one part of its path after the other, as a shell does it."""
+    part, rest = parts[0], parts[1:]
+    names = [part]
+    if any(mark in part for mark in "*?["):
+        names = [name for name in _names(top, folder) if fnmatch.fnmatchcase(name, part)]
+    for name in names:
+        path = f"{folder}/{name}" if folder else name
+        yield from _expand(top, path, rest) if rest else (path,)
 
 
 def _walk(top: int, folder: str) -> Iterator[str]:
     for each in _names(top, folder):
-        name = f"{folder}/{each}" if folder else each
-        if name == ".jobwrap":
-            continue
+        name = f"{folder}/{each}"
         if stat.S_ISDIR(_stat(top, name)):
             yield from _walk(top, name)
         else:
@@ -105,12 +105,13 @@ def _walk(top: int, folder: str) -> Iterator[str]:
 
 
 def _names(top: int, folder: str) -> list[str]:
+    """What is in a folder, none where it is none; jobwrap's own is in nobody's sight."""
     try:
         opened = _open(top, folder, os.O_DIRECTORY) if folder else os.dup(top)
     except FileNotFoundError:
         return []
     try:
-        return sorted(os.listdir(opened))
+        return sorted(name for name in os.listdir(opened) if folder or name != control.NAME)
     finally:
         os.close(opened)
 
@@ -125,38 +126,41 @@ def _stat(top: int, name: str) -> int:
 
 
 def _open(top: int, name: str, flags: int = 0) -> int:
-    """Opens a path below `top`, none of whose components may be a link; a file must be a regular one."""
+    """Opens a path below `top`, none of whose components may be a link; a file must be a regular one.
+
+    FileNotFoundError where it is not there, JobwrapError output.refused where it may not be read.
+    """
     at = os.dup(top)
+    *folders, last = name.split("/")
     try:
-        parts = name.split("/")
-        for part in parts[:-1]:
-            at = _replace(at, os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY, dir_fd=at))
+        for part in folders:
+            at, above = _open_part(at, part, os.O_DIRECTORY, name), at
+            os.close(above)
         # O_NONBLOCK: a FIFO would wait for someone to write to it.
-        opened = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | flags, dir_fd=at)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        problem = (
-            "a link stands in its path"
-            if error.errno in (errno.ELOOP, errno.ENOTDIR)
-            else str(error.strerror)
-        )
-        raise JobwrapError("output.refused", name=name, problem=problem) from error
+        opened = _open_part(at, last, os.O_NONBLOCK | flags, name)
     finally:
         os.close(at)
-    mode = os.fstat(opened).st_mode
-    if not flags & os.O_DIRECTORY and not stat.S_ISREG(mode):
+    if not flags & os.O_DIRECTORY and not stat.S_ISREG(os.fstat(opened).st_mode):
         os.close(opened)
         raise JobwrapError("output.refused", name=name, problem="it is neither a plain file nor a folder")
     return opened
 
 
-def _replace(old: int, new: int) -> int:
-    os.close(old)
-    return new
+def _open_part(at: int, part: str, flags: int, name: str) -> int:
+    try:
+        return os.open(part, os.O_RDONLY | os.O_NOFOLLOW | flags, dir_fd=at)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        problem = str(error.strerror)
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            if not stat.S_ISLNK(os.stat(part, dir_fd=at, follow_symlinks=False).st_mode):
+                raise FileNotFoundError from error  # a file, where the name wants a folder
+            problem = "a link stands in its path"
+        raise JobwrapError("output.refused", name=name, problem=problem) from error
 
 
 def _present(scratch: str) -> str:
-    names = [name for name in sorted(os.listdir(scratch)) if name != ".jobwrap"]
+    names = [name for name in sorted(os.listdir(scratch)) if name != control.NAME]
     shown = ", ".join(names[:_SHOWN]) or "nothing"
     return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -5,7 +5,6 @@ import pytest
 from jobwrap.failures import JobwrapError
 from jobwrap.job.merge import apply_policy, merge
 from jobwrap.job.options import parse_keys, parse_words
-from jobwrap.job.spec import Bind
 from jobwrap.settings import Settings
 
 
@@ -79,7 +78,6 @@ def test_home_and_root_are_no_scratch_folders(tmp_path, monkeypatch):
     ("policy", "words"),
     [
         ({"here": False}, ["--here"]),
-        ({"bind_sources": ("/data",)}, ["--bind", "/data2"]),
         ({"schemes": ("https",)}, ["--input", "http://h/f"]),
         ({"schemes": ("https",)}, ["--output", "f=file:///x"]),
     ],
@@ -94,8 +92,3 @@ def test_the_sites_time_bounds_the_jobs():
     assert apply_policy(job_of(flags("--time", "2h")), Settings(time=3600.0)).time == 3600
     assert apply_policy(job_of(), Settings(time=3600.0)).time == 3600
     assert apply_policy(job_of(flags("--time", "60")), Settings(time=3600.0)).time == 60
-
-
-def test_a_bind_below_an_allowed_folder_is_let_through():
-    job = apply_policy(job_of(flags("--bind", "/data/a")), Settings(bind_sources=("/data",)))
-    assert job.binds == (Bind("/data/a", "/data/a"),)

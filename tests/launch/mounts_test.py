@@ -1,0 +1,84 @@
+"""What a job may see of its node, by a bind or by a local input."""
+
+import os
+
+import pytest
+
+from jobwrap.failures import JobwrapError
+from jobwrap.job.spec import Bind, Job
+from jobwrap.launch.mounts import Mount, plan_mounts
+from jobwrap.settings import Settings
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    control = tmp_path / "scratch/.jobwrap"
+    control.mkdir(parents=True)
+    (control / "record.json").write_text("{}")
+    return tmp_path / "scratch"
+
+
+def planned(scratch, source, way, **settings):
+    """The mounts of a job that asks for `source` in this way."""
+    job = Job(("true",), scratch=str(scratch))
+    mount = Mount(str(source), "/srv/seen")
+    if way == "bind":
+        job = job._replace(binds=(Bind(*mount),))
+    inputs = [mount] if way == "input" else []
+    return plan_mounts(job, Settings(**settings), "/cvmfs", inputs)[0]
+
+
+def failure(*arguments, **settings):
+    with pytest.raises(JobwrapError) as raised:
+        planned(*arguments, **settings)
+    return raised.value.failure.name
+
+
+ways = pytest.mark.parametrize("way", ["bind", "input"])
+
+
+@ways
+@pytest.mark.parametrize("source", ["/", "/proc", "/proc/self/root", "/sys", "/dev/shm"])
+def test_no_job_sees_the_nodes_own_file_systems(scratch, way, source):
+    assert failure(scratch, source, way) == "policy.forbidden"
+
+
+@ways
+@pytest.mark.parametrize("inside", ["..", ".", ".jobwrap", ".jobwrap/record.json"])
+def test_no_job_sees_jobwraps_own_folder(scratch, way, inside):
+    assert failure(scratch, os.path.normpath(scratch / inside), way) == "policy.forbidden"
+
+
+@ways
+def test_a_link_leads_nowhere_that_a_path_does_not(scratch, way):
+    link = scratch.parent / "link"
+    link.symlink_to(scratch / ".jobwrap")
+    assert failure(scratch, link, way) == "policy.forbidden"
+
+
+@ways
+def test_what_the_site_allows_is_judged_by_where_a_path_leads(scratch, way):
+    allowed, other = scratch.parent / "allowed", scratch.parent / "allowed2"
+    for folder in (allowed / "below", other):
+        folder.mkdir(parents=True)
+    (allowed / "way-out").symlink_to(other)
+    sources = {"bind_sources": (str(allowed),)}
+    for source in (allowed, allowed / "below"):
+        assert Mount(str(source), "/srv/seen") in planned(scratch, source, way, **sources)
+    assert failure(scratch, other, way, **sources) == "policy.forbidden"
+    assert failure(scratch, allowed / "way-out", way, **sources) == "policy.forbidden"
+
+
+@ways
+def test_what_is_bound_is_the_path_that_was_judged(scratch, way):
+    target, link = scratch.parent / "target", scratch.parent / "link"
+    target.mkdir()
+    link.symlink_to(target)
+    assert Mount(str(target), "/srv/seen") in planned(scratch, link, way)
+
+
+def test_an_input_in_scratch_needs_no_leave_of_the_site(scratch):
+    (scratch / "sent").write_text("x")
+    assert Mount(str(scratch / "sent"), "/srv/seen") in planned(
+        scratch, scratch / "sent", "input", bind_sources=()
+    )
