@@ -16,7 +16,7 @@ from jobwrap.launch.gate import Gate
 from jobwrap.launch.keeper import Start
 from jobwrap.launch.supervise import Container, TaskEnd
 from jobwrap.log import Log
-from jobwrap.plan import Plan, as_record, bring_image, for_people, look_around, make_plan
+from jobwrap.plan import Plan, as_record, bring_image, look_around, make_plan
 from jobwrap.record import journal
 from jobwrap.record.exitrecord import ExitRecord, failure_of, without_secrets
 from jobwrap.record.journal import Journal
@@ -36,11 +36,14 @@ def main(arguments: list[str]) -> int:
         asked = read_asked(arguments, os.environ)
     except JobwrapError as error:
         return _refuse(error)
-    if asked.call.get("dry-run"):
-        return dry_run(asked)
     try:
+        if asked.call.get("dry-run"):
+            from jobwrap.dryrun import dry_run
+
+            dry_run(asked, os.environ)
+            return 0
         run = Run(asked, signals)
-    except JobwrapError as error:  # a signal, before there could be a record
+    except JobwrapError as error:  # of a dry run, or a signal before there could be a record
         return _refuse(error)
     return run.run()
 
@@ -94,19 +97,7 @@ class Run:
             return failed(JobwrapError("jobwrap.bug", problem=f"{type(error).__name__}: {error}"))
 
     def _phases(self) -> Ending:
-        self._begin("survey")
-        with self._signals:
-            self._control.open()
-        self._journal.open(self._control.path, dict(self._job.ids))
-        self._journal.write(self._record.fields, sync=True)
-        node = look_around(self._job, self._asked.settings, os.environ, self._asked.machine_ad)
-        self._begin("plan")
-        plan = bring_image(
-            make_plan(self._job, self._asked.settings, node, os.environ), self._asked.settings, os.environ
-        )
-        self._record.note(**as_record(plan))
-        for reason in plan.reasons:
-            self._log.debug(reason)
+        plan = self._plan()
         self._begin("launch")
         container = self._start(plan)
         self._log.open()
@@ -136,6 +127,21 @@ class Run:
         ending = evidence.weigh(ending, plan, self._record.fields["usage"])
         return self._stage_out(guard.judge(ending))
 
+    def _plan(self) -> Plan:
+        settings = self._asked.settings
+        self._begin("survey")
+        with self._signals:
+            self._control.open()
+        self._journal.open(self._control.path, dict(self._job.ids))
+        self._journal.write(self._record.fields, sync=True)
+        node = look_around(self._job, settings, os.environ, self._asked.machine_ad)
+        self._begin("plan")
+        plan = bring_image(make_plan(self._job, settings, node, os.environ), settings, os.environ)
+        self._record.note(**as_record(plan))
+        for reason in plan.reasons:
+            self._log.debug(reason)
+        return plan
+
     def _begin(self, phase: str, *, sync: bool = False) -> None:
         self._record.begin(phase)
         self._log.info(phase)
@@ -158,26 +164,11 @@ class Run:
         return Container(start, gate, self._signals, self._job.grace)
 
     def _watch(self, container: Container, plan: Plan) -> Watch:
-        from jobwrap.launch.limits import Limits
-        from jobwrap.launch.usage.sampler import Sampler
-        from jobwrap.launch.watch import Watch
-        from jobwrap.node.cgroup import oom_kills
+        from jobwrap.launch.watch import start_watch
 
-        gpus = plan.node.gpus.granted if plan.node.gpus.vendor == "nvidia" else ()
-        limits = Limits(self._job, plan.node.slot, self._asked.settings)
-        divided = None
-        if limits.memory_to_hold:
-            from jobwrap.launch.cgroup_limit import divide
-
-            divided = divide(container.keeper, limits.memory_to_hold)
-        sampler = Sampler(
-            container.keeper,
-            self._job.scratch,
-            gpus,
-            cgroup=divided.task if divided else "",
-            oom_kills=oom_kills() or 0,
+        return start_watch(
+            container.keeper, self._job, plan.node, self._asked.settings, self._log.warning, self._note_usage
         )
-        return Watch(sampler, limits, self._log.warning, self._note_usage, divided)
 
     def _note_usage(self, usage: dict[str, Any]) -> None:
         """Should the batch system kill the whole slot, the record has what was seen last."""
@@ -226,36 +217,6 @@ class Run:
         for output in self._record.fields["outputs"]:
             self._log.info("delivered", **output)
         return ending
-
-
-def dry_run(asked: Asked) -> int:
-    """Prints the plan and the reasons; 0 when the job could run, else the failure's own code."""
-    try:
-        node = look_around(asked.job, asked.settings, os.environ, asked.machine_ad)
-        _check_scratch(asked.job.scratch)
-        plan = make_plan(asked.job, asked.settings, node, os.environ)
-        secrets = secrets_of(os.environ, asked.job)
-        if asked.call.get("json"):
-            import json
-
-            print(json.dumps(secrets.cleaned(as_record(plan)), indent=1))
-        else:
-            print(secrets.clean("\n".join(for_people(plan))))
-        if plan.staging.wanted:
-            from jobwrap.stage.inputs import probe_inputs
-            from jobwrap.transfer.options import options_of
-
-            probe_inputs(plan.staging, options_of(asked.settings, os.environ))
-    except JobwrapError as error:
-        return _refuse(error)
-    return 0
-
-
-def _check_scratch(scratch: str) -> None:
-    if not os.path.isdir(scratch):
-        raise JobwrapError("site.scratch", path=scratch, problem="there is no such folder")
-    if not os.access(scratch, os.W_OK | os.X_OK):
-        raise JobwrapError("site.scratch", path=scratch, problem="it may not be written")
 
 
 def _refuse(error: JobwrapError) -> int:

@@ -6,9 +6,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from jobwrap.job.spec import Job
 from jobwrap.launch.limits import Crossed, Limits
 from jobwrap.launch.usage.result import usage_fields
 from jobwrap.launch.usage.sampler import Sampler
+from jobwrap.node.cgroup import oom_kills
+from jobwrap.node.survey import Node
+from jobwrap.settings import Settings
 
 if TYPE_CHECKING:
     from jobwrap.launch.cgroup_limit import Divided
@@ -78,3 +82,24 @@ class Watch:
         self._sampler.close()
         if self._divided:
             self._divided.undo()
+
+
+def start_watch(
+    keeper: int,
+    job: Job,
+    node: Node,
+    settings: Settings,
+    say: Callable[[str], None],
+    note: Callable[[dict[str, Any]], None],
+) -> Watch:
+    """The watch over all that is below the process `keeper`; where the site wants it, the kernel helps."""
+    gpus = node.gpus.granted if node.gpus.vendor == "nvidia" else ()
+    limits = Limits(job, node.slot, settings)
+    divided = None
+    if limits.memory_to_hold:
+        from jobwrap.launch.cgroup_limit import divide
+
+        divided = divide(keeper, limits.memory_to_hold)
+    cgroup = divided.task if divided else ""
+    sampler = Sampler(keeper, job.scratch, gpus, cgroup=cgroup, oom_kills=oom_kills() or 0)
+    return Watch(sampler, limits, say, note, divided)
