@@ -123,6 +123,7 @@ class Run:
                 guard.close()
         self._begin("stage-out")
         self._record.note(usage=_usage(end, watch))
+        self._record.moments = end.moments
         ending = diagnose(end, self._job.command, _runtime_name(plan), plan.node.container, self._job.time)
         ending = evidence.weigh(ending, plan, self._record.fields["usage"])
         return self._stage_out(guard.judge(ending))

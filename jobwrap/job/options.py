@@ -67,6 +67,7 @@ OPTIONS = (
         many=True,
     ),
     Option("kickstart", "FILE", words.text, "a record as pegasus-kickstart writes it, - for stdout"),
+    Option("timing", "", words.flag, "print after the run, on stderr, where its time went"),
     Option("dry-run", "", words.flag, "print the plan and its reasons, run nothing"),
     Option("json", "", words.flag, "with --dry-run, as JSON"),
     Option("verbose", "", words.flag, "log what is done, on stderr", short="v"),

@@ -44,6 +44,7 @@ class Job(NamedTuple):
     scratch   absolute path on the node; `target` is its path inside the container
     record    where the exit record is put, copies: where else it goes (files, "-" for stdout, http(s) URLs)
     kickstart where Pegasus's form of the record is put, "-" for stdout
+    timing    print where the seconds went
     here      run the task directly, without a container
     runtime   the one to use, "" for the first that the node has
     network   "host", "none", "" for what the site says
@@ -68,6 +69,7 @@ class Job(NamedTuple):
     record: str = ""
     copies: tuple[str, ...] = ()
     kickstart: str = ""
+    timing: bool = False
     here: bool = False
     exact: bool = False
     ignore_needs: bool = False

@@ -34,6 +34,7 @@ class TaskEnd(NamedTuple):
     ended_by  the number of the signal from outside that ended it, 0 without one
     seconds   from the opening of the gate to the end
     over      the limit for which jobwrap ended it, None without one
+    moments   those of the gate
     """
 
     said: Said
@@ -43,6 +44,7 @@ class TaskEnd(NamedTuple):
     ended_by: int
     seconds: float
     over: JobwrapError | None = None
+    moments: tuple[float, ...] = ()
 
 
 class Container:
@@ -99,6 +101,7 @@ class Container:
             ended_by=self._signals.ended_by,
             seconds=seconds,
             over=self._over,
+            moments=tuple(self._gate.moments),
         )
 
     def _hand_on(self, clock: Clock, watch: Watch) -> None:

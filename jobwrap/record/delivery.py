@@ -1,4 +1,4 @@
-"""Where the finished record goes besides its file: stdout, more files, collectors, HTCondor, Pegasus.
+"""Where the finished record goes besides its file: stdout, files, collectors, HTCondor, Pegasus, a person.
 
 Nothing here can fail the job or hold it up for longer than the deadline.
 """
@@ -22,7 +22,7 @@ _DEADLINE = 10.0  # seconds for all that goes over a network, at once
 def deliver(record: dict[str, Any], job: Job, cache: str, environ: Mapping[str, str]) -> list[str]:
     """Delivers the record wherever job and surroundings ask for it; what went wrong, a sentence each."""
     problems: list[str] = []
-    for way in (_to_files, _to_condor, _to_pegasus, _over_the_network):
+    for way in (_to_files, _to_condor, _to_pegasus, _over_the_network, _to_a_person):
         try:
             problems += way(record, job, cache, environ)
         except Exception as error:  # whatever it is, the job has ended as it has ended
@@ -72,6 +72,14 @@ def _to_pegasus(record: dict[str, Any], job: Job, _cache: str, environ: Mapping[
             _write(place, kickstart.multipart(record))
     except OSError as error:
         yield f"{place} could not be written: {error.strerror}"
+
+
+def _to_a_person(record: dict[str, Any], job: Job, _cache: str, _environ: Mapping[str, str]) -> Iterator[str]:
+    if job.timing:
+        from jobwrap.record.timing import lines
+
+        print("jobwrap: where the time went", *lines(record), sep="\n", file=sys.stderr, flush=True)
+    return iter(())
 
 
 def _write(path: str, text: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 Difference = tuple[str, Any, Any]
 # Always different, and never why.
-_EACH_ITS_OWN = {"id", "pid", "started", "ended", "cost", "boot", "finished_later"}
+_EACH_ITS_OWN = {"id", "pid", "started", "ended", "cost", "boot", "finished_later", "timing"}
 _TELLING = 2.0  # a duration or a peak counts as different from this factor on …
 _NOISE = 1.0  # … and this many seconds
 _MEASURED = ("seconds", "peak_memory", "faults", "blocks_read", "blocks_written", "switches")

@@ -17,10 +17,18 @@ from jobwrap.record.redact import Secrets
 
 SCHEMA = 1
 LOST, FINISHED = "lost", "finished"
+# What follows one another from jobwrap's start as a process to the record's end; and what of it is its own.
+_SPANS = ("before", "container_start", "held", "task", "container_end", "after")
+_OWN = ("before", "held", "after")
 
 
 class ExitRecord:
-    """The record of one job; `fields` is what is written."""
+    """The record of one job; `fields` is what is written.
+
+    moments  when the container stood, the task began and had ended, in seconds since the epoch
+    """
+
+    moments: tuple[float, ...] = ()
 
     def __init__(self, job: Job, secrets: Secrets) -> None:
         self._secrets = secrets
@@ -60,6 +68,8 @@ class ExitRecord:
         now = time.monotonic()
         self._end_phase(now)
         self.fields["jobwrap"]["cost"] = _cost()
+        if timing := _timing(self.fields["phases"], self.moments, now):
+            self.fields["timing"] = timing
         self.note(end={**end, "phase": self.fields["phase"]})
         self.fields.update(state=FINISHED, phase=FINISHED, ended=utc(), seconds=round(now - self._clock, 4))
 
@@ -88,6 +98,32 @@ def _cost() -> dict[str, Any]:
     except (OSError, StopIteration):
         pass
     return cost
+
+
+def _timing(phases: list[dict[str, Any]], moments: tuple[float, ...], now: float) -> dict[str, float]:
+    """How long each of _SPANS was; {} if no task ran to its end, or if a clock was set meanwhile."""
+    began, at, shift = {}, now, now - time.time()
+    for phase in reversed(phases):
+        at -= phase["seconds"]
+        began[phase["name"]] = at
+    try:
+        start = now - _age()
+    except (OSError, ValueError, IndexError):
+        return {}
+    marks = [start, began.get("launch", now), *(moment + shift for moment in moments)]
+    marks += [began.get("stage-out", now), now]
+    lengths = [round(later - earlier, 4) for earlier, later in zip(marks, marks[1:])]
+    if len(lengths) != len(_SPANS) or min(lengths) < 0:
+        return {}
+    spans = dict(zip(_SPANS, lengths))
+    return {**spans, "added": round(sum(spans[name] for name in _OWN), 4)}
+
+
+def _age() -> float:
+    """Seconds since this process was started, give or take half a tick of 10 ms: proc(5), the 22nd field."""
+    with open("/proc/self/stat") as file:
+        ticks = int(file.read().rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - (ticks + 0.5) / os.sysconf("SC_CLK_TCK")
 
 
 def utc(at: float | None = None) -> str:

@@ -75,6 +75,8 @@ def _went(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
     phases = [f"{each['name']} {each['seconds']:.2f} s" for each in record["phases"] if "seconds" in each]
     if phases:
         yield "phases", ", ".join(phases)
+    if "timing" in record:
+        yield "added", f"{record['timing']['added']:.2f} s by jobwrap itself"
     for each in record.get("transfers", ()):
         yield (
             "input",

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import time
 
 import pytest
 
@@ -169,6 +170,22 @@ def test_a_packet_of_no_bytes_is_not_the_end():
     assert gate.said == Said(started=True)
     gate.close_child_ends()
     assert gate.hear() is False
+    gate.close()
+
+
+def test_the_gate_s_first_word_has_the_moment_when_it_was_said_not_heard():
+    gate = Gate("x86_64")
+    channel = int(gate.argv(["true"])[1])
+    before = time.time()
+    os.write(channel, b"S")
+    after = time.time()
+    os.write(channel, b"S")
+    time.sleep(0.1)
+    assert gate.hear() and gate.hear()
+    [moment] = gate.moments
+    assert before - 0.001 <= moment <= after + 0.001  # it tells microseconds, and rounds
+    assert gate.pid == os.getpid()
+    gate.close_child_ends()
     gate.close()
 
 

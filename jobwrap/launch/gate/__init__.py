@@ -35,6 +35,9 @@ _OPENING = struct.Struct(f"={_KEY}sQ")
 # struct report of gate.c: key, letter, number, found, struct rusage of wait4(2).
 _REPORT = struct.Struct(f"={_KEY}sc3xii4x18q")
 _CREDENTIALS = struct.Struct("=3i")  # struct ucred of unix(7): pid, uid, gid
+_TIMESTAMP = 29  # SO_TIMESTAMP and SCM_TIMESTAMP, asm-generic/socket.h
+_MOMENT = struct.Struct("=2q")  # struct timeval: seconds since the epoch, and microseconds
+_ANCILLARY = CMSG_SPACE(_CREDENTIALS.size) + CMSG_SPACE(_MOMENT.size)
 _KIB = 1024
 
 
@@ -86,6 +89,8 @@ class Gate:
     inherited  descriptors that must reach the gate under the same numbers
     status     a descriptor that is readable when the gate told something
     said       what it told so far
+    moments    when it told each of that, by the kernel, in seconds since the epoch: the container stood,
+               the task began, the task had ended
     pid        the gate's process in our PID namespace, whose child the task is; 0: not known
     """
 
@@ -103,8 +108,11 @@ class Gate:
         self._ours, self._theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
         self._key = os.urandom(_KEY)
         self.said = Said()
-        # With each packet the kernel tells who sent it, by its number in our PID namespace.
+        self.moments: list[float] = []
+        # With each packet the kernel tells who sent it, by its number in our PID namespace, and when: it is
+        # heard only when the inputs are there.
         self._ours.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)
+        self._ours.setsockopt(SOL_SOCKET, _TIMESTAMP, 1)
         self.pid = 0
         self.status = self._ours.fileno()
         self.inherited = (self._program, self._settings, self._error, self._theirs.fileno())
@@ -145,13 +153,18 @@ class Gate:
     def hear(self) -> bool:
         """Takes the next packet in; one that the gate did not say changes nothing. False at the end."""
         try:
-            packet, ancillary, _, _ = self._ours.recvmsg(4096, CMSG_SPACE(_CREDENTIALS.size))
+            packet, ancillary, _, _ = self._ours.recvmsg(4096, _ANCILLARY)
         except ConnectionResetError:
             return True  # it ended without reading the opening; what it said before is still to come
         before, self.said = self.said, heard(self.said, self._key, packet)
-        # Anyone who came before the task could say "S"; what the gate says with the key counts.
-        if ancillary and self.said != before and not before.opened:
-            self.pid = _CREDENTIALS.unpack(ancillary[0][2])[0]
+        if self.said != before:
+            for _, kind, told in ancillary:
+                if kind == _TIMESTAMP:
+                    seconds, micros = _MOMENT.unpack(told)
+                    self.moments.append(seconds + micros / 1e6)
+                # Anyone who came before the task could say "S"; what the gate says with the key counts.
+                elif not before.opened:
+                    self.pid = _CREDENTIALS.unpack(told)[0]
         # A packet of no bytes has a sender, the end has none.
         return bool(packet or ancillary)
 
