@@ -43,9 +43,27 @@ def read_asked(arguments: list[str], environ: Mapping[str, str]) -> Asked:
         command = command or file_command
     ad = htcondor.read_ad("_CONDOR_JOB_AD", environ)
     inside = htcondor.wants_container(ad) and bool(find_container(environ))
-    layers = [flags, job_file, htcondor.layer_of(ad, inside), settings.defaults]
-    job = apply_policy(merge(layers, command, environ, htcondor.ids_of(ad)), settings)
+    submitted = _submitted(ad, environ)
+    layers = [flags, job_file, htcondor.layer_of(ad, inside), _below(submitted, settings.defaults)]
+    job = merge(layers, command, environ, htcondor.ids_of(ad))._replace(submitted=submitted)
+    job = apply_policy(job, settings)
     return Asked(job, settings, htcondor.read_ad("_CONDOR_MACHINE_AD", environ), flags)
+
+
+def _submitted(ad: htcondor.Ad, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    try:
+        return htcondor.variables_of(ad, environ)
+    except ValueError as error:
+        problem = f"the environment of the job ad cannot be read: {error}"
+        raise JobwrapError("job.usage", problem=problem) from error
+
+
+def _below(submitted: tuple[tuple[str, str], ...], defaults: Layer) -> Layer:
+    """The site's defaults without the variables that the job ad sets."""
+    if not (submitted and "env" in defaults):
+        return defaults
+    names = {name for name, _ in submitted}
+    return {**defaults, "env": [each for each in defaults["env"] if each[0] not in names]}
 
 
 def _read_job_file(path: str) -> tuple[Layer, tuple[str, ...]]:

@@ -39,7 +39,8 @@ VERBS = r"^jobwrap/node/"
 # of what each launch unpacks.
 SELDOM = (
     r"^jobwrap/(evidence/(judge|signals|words|program)|image/pull|node/(nvml|report|table|trial)"
-    r"|record/(chirp|collector|kickstart|timing)|transfer/archive)\.py"
+    r"|record/(chirp|collector|kickstart|timing)|transfer/archive"
+    r"|job/environment)\.py"
 )
 LAUNCH = (
     "jobwrap.bundle",

@@ -73,6 +73,18 @@ def layer_of(ad: Ad, inside_its_image: bool) -> Layer:
     return layer
 
 
+def variables_of(ad: Ad, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What the job ad sets in the job's environment; ValueError if that cannot be read.
+
+    With the values that the starter gave them, which has put in what only it knows ($$(CondorScratchDir)).
+    """
+    if "environment" not in ad and "env" not in ad:
+        return ()
+    from jobwrap.job.environment import environment
+
+    return tuple((name, environ.get(name, value)) for name, value in environment(ad).items())
+
+
 def wants_container(ad: Ad) -> bool:
     """Whether HTCondor starts a container for this job by itself."""
     return any(

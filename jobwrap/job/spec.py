@@ -40,6 +40,7 @@ class Job(NamedTuple):
     command   the task and its arguments
     image     a reference as people write them
     env       (name, value), set in the task's environment byte for byte
+    submitted the same from the job ad, which ranks lower
     gpus      how many GPUs the task needs
     scratch   absolute path on the node; `target` is its path inside the container
     record    where the exit record is put, copies: where else it goes (files, "-" for stdout, http(s) URLs)
@@ -59,6 +60,7 @@ class Job(NamedTuple):
     outputs: tuple[Output, ...] = ()
     binds: tuple[Bind, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
+    submitted: tuple[tuple[str, str], ...] = ()
     gpus: int | None = None
     cpus: int | None = None
     memory: int | None = None

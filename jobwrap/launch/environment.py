@@ -50,21 +50,36 @@ class Environment(NamedTuple):
 def plan_environment(job: Job, node: Node, environ: Mapping[str, str]) -> Environment:
     """What the task will find in its environment on top of the image's own."""
     settings: dict[str, str] = {}
-    dropped = []
+    dropped: dict[str, str] = {}
     for name, value in environ.items():
         if _PASSED.fullmatch(name) or name in THREADS:
             settings[name] = _as_inside(value, job)
-        elif name.startswith(("APPTAINER", "SINGULARITY")):
-            dropped.append((name, "a job may not steer the container runtime"))
-        elif not _NAME.fullmatch(name):
-            dropped.append((name, "it is no name for a variable"))
+        elif why := _unfit(name):
+            dropped[name] = why
+    own = dict(_own(job))
+    for name, value in job.submitted:
+        if why := _unfit(name) or ("jobwrap sets it itself; --env sets another" if name in own else ""):
+            dropped[name] = why
+        else:
+            settings[name] = _as_inside(value, job)
     cpus = job.cpus or node.slot.cpus
     if cpus:
         for name in THREADS:
             settings.setdefault(name, str(cpus))
-    settings.update(_own(job))
-    settings.update(job.env)
-    return Environment(tuple(settings.items()), tuple(dropped))
+    settings.update(own)
+    for name, value in job.env:
+        if why := _unfit(name):
+            dropped[name] = why
+        else:
+            settings[name] = value
+    return Environment(tuple(settings.items()), tuple(dropped.items()))
+
+
+def _unfit(name: str) -> str:
+    """Why no variable of this name reaches a task, whoever asks for it; "" if it may."""
+    if name.startswith(("APPTAINER", "SINGULARITY")):
+        return "a job may not steer the container runtime"
+    return "" if _NAME.fullmatch(name) else "it is no name for a variable"
 
 
 def _own(job: Job) -> Iterator[tuple[str, str]]:

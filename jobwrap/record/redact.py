@@ -68,7 +68,9 @@ def secrets_of(environ: Mapping[str, str], job: Job) -> Secrets:
 
     Files of tokens are read where the environment names them (BEARER_TOKEN_FILE, _CONDOR_CREDS).
     """
-    values = [value for name, value in (*environ.items(), *job.env) if _is_secret(name, value)]
+    values = [
+        value for name, value in (*environ.items(), *job.submitted, *job.env) if _is_secret(name, value)
+    ]
     for url in (
         *(place for each in job.inputs for place in each.places),
         *(each.url for each in job.outputs),
