@@ -12,7 +12,7 @@ from jobwrap.job.files import read_table
 from jobwrap.job.merge import apply_policy, merge
 from jobwrap.job.options import Layer, parse_keys, parse_words
 from jobwrap.node.container import find_container
-from jobwrap.settings import Settings, read_settings
+from jobwrap.settings import Settings, named_settings
 
 
 class Asked(NamedTuple):
@@ -29,10 +29,7 @@ def read_asked(arguments: list[str], environ: Mapping[str, str]) -> Asked:
 
     A site's file may be named before any word of the job: --site FILE, as the first two words.
     """
-    site = ""
-    if arguments[:1] == ["--site"] and len(arguments) > 1:
-        site, arguments = arguments[1], arguments[2:]
-    settings = read_settings(site)
+    settings, arguments = named_settings(arguments)
     try:
         flags, command = parse_words(arguments)
     except ValueError as error:

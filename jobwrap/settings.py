@@ -104,6 +104,16 @@ def read_settings(path: str = "", places: tuple[str, ...] = PLACES) -> Settings:
         raise JobwrapError("site.settings", path=path, problem=problem) from error
 
 
+def named_settings(words: list[str]) -> tuple[Settings, list[str]]:
+    """The settings of the file that --site FILE names as the first two words, and the words after them.
+
+    Nothing later names one: that would be a word of the job.
+    """
+    if words[:1] == ["--site"] and len(words) > 1:
+        return read_settings(words[1]), words[2:]
+    return read_settings(), words
+
+
 def _must_be_the_sites(path: str, owners: tuple[int, ...]) -> None:
     """A file that anyone else can change is no policy."""
     status = os.stat(path)

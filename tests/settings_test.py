@@ -6,7 +6,7 @@ import pytest
 
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Bind
-from jobwrap.settings import Settings, read_settings
+from jobwrap.settings import Settings, named_settings, read_settings
 
 WHOLE = """
 [defaults]
@@ -70,3 +70,10 @@ def test_a_file_that_others_can_write_is_no_policy(tmp_path):
     os.chmod(path, 0o666)
     with pytest.raises(JobwrapError, match="others than the site can write"):
         read_settings(path)
+
+
+def test_only_the_first_two_words_name_a_file(tmp_path):
+    path = written(tmp_path, WHOLE)
+    assert named_settings(["--site", path, "--json"]) == (read_settings(path), ["--json"])
+    for words in [["--json", "--site", path], ["--site"], []]:
+        assert named_settings(words) == (read_settings(), words)

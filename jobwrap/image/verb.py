@@ -15,10 +15,10 @@ from jobwrap.image.look import Looker
 from jobwrap.job import htcondor
 from jobwrap.job.spec import Job
 from jobwrap.node.survey import Node, survey
-from jobwrap.settings import Settings, read_settings
+from jobwrap.settings import Settings, named_settings
 
-_HELP = """usage: jobwrap image list [--json]
-       jobwrap image show [--json] REFERENCE [-- COMMAND …]
+_HELP = """usage: jobwrap image [--site FILE] list [--json]
+       jobwrap image [--site FILE] show [--json] REFERENCE [-- COMMAND …]
        jobwrap image lint [--json] [--strict] FILE…
        jobwrap image convert [--arg NAME=VALUE]… [--output FILE] DOCKERFILE
 
@@ -26,22 +26,28 @@ _HELP = """usage: jobwrap image list [--json]
   show     what an image, and the program of a command in it, need and what of that this node has
   lint     what in a Dockerfile or definition file breaks elsewhere or changes; --strict: warnings count
   convert  a Dockerfile as a definition file
+
+  --site FILE  the site's settings, as for a run
 """
 _MARKS = {True: "yes", False: "NO", None: "unknown"}
 
 
 class _Words(NamedTuple):
-    """The words of a call: flags without a value, values of options, the rest, and a command behind --."""
+    """The words of a call: flags without a value, values of options, the rest, a command behind --, and
+    those before the verb, which name the site's settings.
+    """
 
     flags: frozenset[str]
     values: dict[str, list[str]]
     rest: list[str]
     command: tuple[str, ...]
+    site: list[str]
 
 
 def main(arguments: list[str]) -> int:
     """The exit code: 0 for good, 1 for findings, a failure's own, 64 for a call that makes no sense."""
-    verb, *rest = arguments or [""]
+    before = 2 if arguments[:1] == ["--site"] else 0
+    site, (verb, *rest) = arguments[:before], arguments[before:] or [""]
     if "--help" in (rest[: rest.index("--")] if "--" in rest else rest) or verb == "--help":
         print(_HELP, end="")
         return 0
@@ -50,7 +56,7 @@ def main(arguments: list[str]) -> int:
         return 64
     walk, flags, options = _VERBS[verb]
     try:
-        return walk(_parse(rest, flags, options))
+        return walk(_parse(rest, flags, options)._replace(site=site))
     except JobwrapError as error:
         print(f"jobwrap: {error.sentence}", file=sys.stderr)
         return error.failure.code or 1
@@ -73,13 +79,13 @@ def _parse(arguments: list[str], flags: tuple[str, ...], options: tuple[str, ...
             raise JobwrapError("job.usage", problem=f"jobwrap image does not know {word}")
         else:
             rest.append(word)
-    return _Words(frozenset(given), values, rest, tuple(words))
+    return _Words(frozenset(given), values, rest, tuple(words), [])
 
 
 def _list(words: _Words) -> int:
     from jobwrap.image.listing import list_images
 
-    node, settings = _here()
+    node, settings = _here(words)
     listed = list_images(Looker(Job((), image="default"), node, settings, os.getcwd()))
     if "--json" in words.flags:
         print(json.dumps([each._asdict() for each in listed], indent=1))
@@ -97,7 +103,7 @@ def _list(words: _Words) -> int:
 def _show(words: _Words) -> int:
     if len(words.rest) != 1:
         raise JobwrapError("job.usage", problem="jobwrap image show takes one image")
-    node, settings = _here()
+    node, settings = _here(words)
     job = Job(words.command, image=words.rest[0], scratch=os.getcwd(), ignore_needs=True)
     image = choose(job, node, settings)
     verdicts = judge(image.needs.rows, node)
@@ -175,12 +181,13 @@ def _convert(words: _Words) -> int:
     return 0
 
 
-def _here() -> tuple[Node, Settings]:
-    settings = read_settings()
+def _here(words: _Words) -> tuple[Node, Settings]:
+    settings, _ = named_settings(words.site)
     environ = {**os.environ, "CVMFS_MOUNT_DIR": settings.cvmfs} if settings.cvmfs else os.environ
     machine_ad = htcondor.read_ad("_CONDOR_MACHINE_AD", environ)
     scratch = environ.get("_CONDOR_SCRATCH_DIR") or os.getcwd()
-    return survey(environ, machine_ad, scratch, runtime=settings.runtime), settings
+    node = survey(environ, machine_ad, scratch, runtime=settings.runtime, deadline=settings.deadline)
+    return node, settings
 
 
 _VERBS: dict[str, tuple[Callable[[_Words], int], tuple[str, ...], tuple[str, ...]]] = {

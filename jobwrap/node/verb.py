@@ -9,18 +9,21 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from jobwrap.failures import JobwrapError
-from jobwrap.job import htcondor, words
+from jobwrap.job import htcondor
+from jobwrap.job.words import duration
 from jobwrap.node.advertise import classad_lines
 from jobwrap.node.cvmfs import repository_of
 from jobwrap.node.report import Report, as_record, make_report
 from jobwrap.node.survey import survey
 from jobwrap.node.table import table_lines
-from jobwrap.settings import Settings, read_settings
+from jobwrap.settings import Settings, named_settings
 
-_HELP = """usage: jobwrap node [--json | --classad] [--test] [--repository NAME]... [--deadline TIME]
+_HELP = """usage: jobwrap node [--site FILE] [--json | --classad] [--test]
+                    [--repository NAME]... [--deadline TIME]
 
 What this node is and can do: CPU level, GPUs, container runtime, slot, CVMFS.
 
+  --site FILE        the site's settings, as for a run; the first words
   --json             for programs
   --classad          as a STARTD_CRON job prints it, by the names that pools match on
   --test             try the runtime too, which starts some containers
@@ -47,8 +50,9 @@ def main(arguments: list[str]) -> int:
         print(_HELP, end="")
         return 0
     try:
-        options = _parse(arguments)
-        report = _look(options, read_settings(), os.environ)
+        settings, words = named_settings(arguments)
+        options = _parse(words)
+        report = _look(options, settings, os.environ)
     except JobwrapError as error:
         print(f"jobwrap: {error.sentence}", file=sys.stderr)
         return error.failure.code or 1
@@ -86,7 +90,7 @@ def _repository_name(word: str) -> str:
 
 def _seconds(word: str) -> float:
     try:
-        return float(words.duration(word))
+        return float(duration(word))
     except ValueError as error:
         raise JobwrapError("job.usage", problem=f"--deadline: {error}") from error
 

@@ -89,3 +89,19 @@ def test_show_of_a_wrong_name_ends_as_a_job_would(image):
     ran = image("show", "htc/debain:12")
     assert ran.returncode == 66
     assert "the nearest: htc/debian:12" in ran.stderr
+
+
+@pytest.mark.node
+def test_the_site_that_is_named_first_is_obeyed(image, tmp_path):
+    """Its catalog and its default image are what is listed, its policy what a shown image is held against."""
+    catalog, site = tmp_path / "catalog.toml", tmp_path / "site.toml"
+    catalog.write_text('[image."own/name:1"]\nvariants = [{ reference = "htc/debian:12" }]\n')
+    site.write_text(
+        f'[defaults]\nimage = "own/name:1"\n[node]\ncatalog = "{catalog}"\n[policy]\nimages = "tree"\n'
+    )
+    assert image("--site", site, "list").stdout == (
+        "own/name:1 (default): \n    htc/debian:12  [any node]  taken here\n"
+    )
+    ran = image("--site", site, "show", "/")
+    assert (ran.returncode, "policy.images" in ran.stderr) == (77, True)
+    assert image("--site", tmp_path / "none.toml", "list").returncode == 78

@@ -194,6 +194,23 @@ def test_the_worker_node_tells_of_itself(tmp_path):
 
 
 @pytest.mark.node
+def test_the_survey_follows_the_settings_of_the_site_as_a_run_does(mount, tmp_path):
+    """Its runtime, its CVMFS, its image trees and its deadline; none of these words was the verb's own."""
+    mount(mode="hang")
+    site = tmp_path / "site.toml"
+    site.write_text(
+        f'[node]\nruntime = "/usr/bin/true"\ncvmfs = "{mount.folder}"\ndeadline = "1s"\n'
+        'image_trees = ["/cvmfs/data.example.org"]\n'
+    )
+    lines = node("--site", str(site), "--repository=none.example.org").splitlines()
+    assert "runtime   /usr/bin/true (the site's setting)" in lines
+    assert [line for line in lines if line.startswith("cvmfs")] == [
+        "cvmfs     data.example.org: hung, no answer within 1 s",
+        "cvmfs     none.example.org: missing",
+    ]
+
+
+@pytest.mark.node
 def test_a_hung_cvmfs_costs_its_deadline_and_nothing_more(mount):
     mount(mode="hang")
     start = time.monotonic()
