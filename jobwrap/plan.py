@@ -180,6 +180,8 @@ def for_people(plan: Plan) -> list[str]:
         lines.append(f"input     {wanted.name}: from {', then '.join(map(without_secrets, wanted.places))}")
     for output in job.outputs:
         lines.append(f"output    {output.name}: {without_secrets(output.url) or 'stays in scratch'}")
+    for name, path in (("stdout", job.stdout), ("stderr", job.stderr)):
+        lines += [f"{name}    {path}"] if path else []
     for mount in plan.mounts:
         lines.append(f"mount     {mount.source} at {mount.target}{', writable' if mount.writable else ''}")
     lines += [f"dropped   {source}: {why}" for source, why in plan.dropped]

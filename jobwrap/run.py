@@ -25,6 +25,7 @@ from jobwrap.signals import Signals
 from jobwrap.stage.places import Places
 
 if TYPE_CHECKING:
+    from jobwrap.launch.streams import Streams
     from jobwrap.launch.watch import Watch
     from jobwrap.transfer.options import Options
 
@@ -60,6 +61,7 @@ class Run:
         self._journal = Journal(self._job.record or os.path.join(self._job.scratch, journal.NAME))
         self._control = Control(self._job.scratch)
         self._places = Places(self._job)
+        self._streams: Streams | None = None  # where the job wants other than ours
 
     def run(self) -> int:
         """All of it; whatever happens, there is a record, and what the job made for itself is gone."""
@@ -111,6 +113,8 @@ class Run:
             self._stage_in(plan)
             self._begin("task")
             watch = self._watch(container, plan)
+            if self._streams:
+                self._streams.started()
             container.open(plan.environment.settings)
             end = container.wait(self._job.time, watch)
         except BaseException:
@@ -125,7 +129,7 @@ class Run:
         self._record.note(usage=_usage(end, watch))
         self._record.moments = end.moments
         ending = diagnose(end, self._job.command, _runtime_name(plan), plan.node.container, self._job.time)
-        ending = evidence.weigh(ending, plan, self._record.fields["usage"])
+        ending = evidence.weigh(ending, plan, self._record.fields["usage"], self._stream_ends())
         return self._stage_out(guard.judge(ending))
 
     def _plan(self) -> Plan:
@@ -152,7 +156,12 @@ class Run:
         self._places.make_mount_points(
             ((mount.source, mount.target) for mount in plan.mounts), self._job.target
         )
-        gate = Gate(plan.node.machine, folder=self._control.path)
+        if self._job.redirects():
+            from jobwrap.launch.streams import Streams
+
+            self._streams = Streams(self._job, append=self._journal.restarted)
+        stdout, stderr = (self._streams.stdout, self._streams.stderr) if self._streams else (1, 2)
+        gate = Gate(plan.node.machine, stderr, folder=self._control.path)
         start = Start(
             argv=(*plan.runtime, *gate.argv(self._job.command)),
             environment=runtime_environment(os.environ),
@@ -160,6 +169,7 @@ class Run:
             error=2,
             inherited=gate.inherited,
             locks=(self._control.lock,),
+            output=stdout,
             contained=not self._job.here,
         )
         return Container(start, gate, self._signals, self._job.grace)
@@ -197,6 +207,17 @@ class Run:
         from jobwrap.transfer.options import options_of
 
         return options_of(self._asked.settings, os.environ)
+
+    def _stream_ends(self) -> tuple[str, ...] | None:
+        """Notes what became of the task's streams; the last lines of stderr, None where it is ours."""
+        if not self._streams:
+            return None
+        told = self._streams.finish()
+        self._record.note(streams=told)
+        for name, stream in told.items():
+            if "dropped" in stream:
+                self._log.warning(f"{stream['dropped']} bytes of the task's {name} were dropped", **stream)
+        return self._streams.evidence()
 
     def _stage_out(self, ending: Ending) -> Ending:
         wanted = {"success": ending.code == 0, "failure": ending.code != 0, "always": True}[

@@ -39,7 +39,7 @@ VERBS = r"^jobwrap/node/"
 # of what each launch unpacks.
 SELDOM = (
     r"^jobwrap/(evidence/(judge|signals|words|program)|image/pull|node/(nvml|report|table|trial)"
-    r"|record/(chirp|collector|kickstart|timing)|transfer/archive"
+    r"|launch/streams|record/(chirp|collector|kickstart|timing)|transfer/archive"
     r"|job/environment)\.py"
 )
 LAUNCH = (

@@ -6,10 +6,11 @@ import os
 from typing import Any, NamedTuple
 
 from jobwrap.diagnose import Ending
+from jobwrap.launch import tail
 from jobwrap.node import files
 from jobwrap.plan import Plan
 
-_LINES, _LINE, _BLOCK = 20, 300, 8192  # of the task's stderr: lines, characters of each, bytes read
+_LINES = 20  # of the task's stderr
 _FULL = 1 << 20  # bytes; what is left of a full disk is too little for anything
 
 
@@ -17,7 +18,7 @@ class Scene(NamedTuple):
     """What is known of a task that has ended.
 
     usage    the record's usage
-    lines    the last lines of its stderr, () where that is no file
+    lines    the last lines of its stderr, () where they are not known
     killed   how many processes the kernel ended for want of memory on the whole node meanwhile; None: unknown
     free     bytes and inodes that are free in the scratch folder, None where it is gone
     """
@@ -38,12 +39,14 @@ class Evidence:
     """Made before the task starts: what can only be told by comparison is looked at now."""
 
     def __init__(self) -> None:
-        self._said = _size_of_stderr()
+        self._said = tail.size_of(2)
         self._killed = _out_of_memory()
 
-    def weigh(self, ending: Ending, plan: Plan, usage: dict[str, Any]) -> Ending:
-        """The ending with what speaks for its cause."""
-        facts = self._scene(plan, usage)
+    def weigh(
+        self, ending: Ending, plan: Plan, usage: dict[str, Any], lines: tuple[str, ...] | None
+    ) -> Ending:
+        """The ending with what speaks for its cause; lines: the last of stderr where it was not our own."""
+        facts = self._scene(plan, usage, lines)
         ending = ending._replace(evidence=(*ending.evidence, *_facts(facts)))
         if ending.error is None:
             return ending
@@ -51,10 +54,12 @@ class Evidence:
 
         return judge(ending, facts)
 
-    def _scene(self, plan: Plan, usage: dict[str, Any]) -> Scene:
+    def _scene(self, plan: Plan, usage: dict[str, Any], lines: tuple[str, ...] | None) -> Scene:
         before, after = self._killed, _out_of_memory()
         killed = None if before is None or after is None else after - before
-        return Scene(plan, usage, _last_lines(self._said), killed, _free(plan.job.scratch))
+        if lines is None:
+            lines = () if self._said is None else tail.lines_of(2, self._said, _LINES)
+        return Scene(plan, usage, lines, killed, _free(plan.job.scratch))
 
 
 def _facts(scene: Scene) -> list[str]:
@@ -85,30 +90,3 @@ def _out_of_memory() -> int | None:
     text = files.text("/proc/vmstat")
     start = text.find("\noom_kill ")
     return files.number(text[start + 10 :].partition("\n")[0]) if start >= 0 else None
-
-
-def _size_of_stderr() -> int | None:
-    """The bytes in the file that is our stderr, None where it is no plain file."""
-    try:
-        status = os.fstat(2)
-    except OSError:
-        return None
-    return status.st_size if status.st_mode & 0o170000 == 0o100000 else None  # noqa: PLR2004  # stat.S_ISREG
-
-
-def _last_lines(since: int | None) -> tuple[str, ...]:
-    """The last lines that were written to the file that is our stderr since it had that size."""
-    if since is None:
-        return ()
-    try:
-        file = os.open("/proc/self/fd/2", os.O_RDONLY)
-    except OSError:
-        return ()
-    try:
-        start = max(since, os.fstat(file).st_size - _BLOCK)
-        text = os.pread(file, _BLOCK, start).decode(errors="replace")
-    except OSError:
-        return ()
-    finally:
-        os.close(file)
-    return tuple(line[:_LINE] for line in text.split("\n") if line.strip())[-_LINES:]

@@ -51,6 +51,8 @@ class Job(NamedTuple):
     network   "host", "none", "" for what the site says
     grace     between TERM and KILL
     infra_exit_code  instead of jobwrap's own for every failure that is not the user's to repair
+    stdout, stderr   files of the scratch folder, "" for jobwrap's own streams; the limits are bytes that pass
+    last_lines       how many of both streams the record gets
     ids       who the batch system says this is: (name, value)
     """
 
@@ -81,4 +83,16 @@ class Job(NamedTuple):
     grace: float = 10.0
     output_on: str = "success"
     infra_exit_code: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+    stdout_limit: int | None = None
+    stderr_limit: int | None = None
+    last_lines: int | None = None
     ids: tuple[tuple[str, str], ...] = ()
+
+    def redirects(self) -> bool:
+        """Whether the task shall have other streams than jobwrap's own."""
+        return any((self.stdout, self.stderr, self.last_lines)) or (self.stdout_limit, self.stderr_limit) != (
+            None,
+            None,
+        )

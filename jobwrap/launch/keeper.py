@@ -36,7 +36,7 @@ _PATIENCE = 10.0  # seconds for killed processes to be gone; one in an uninterru
 class Start(NamedTuple):
     """What the keeper starts: a program's path, its words and environment, and its descriptors.
 
-    inherited  numbers that it finds under the same number; error becomes its stderr
+    inherited  numbers that it finds under the same number; output becomes its stdout, error its stderr
     locks      descriptors that the keeper holds as long as it lives
     contained  whether a PID namespace ends what the task leaves behind; else only the keeper can
     """
@@ -47,6 +47,7 @@ class Start(NamedTuple):
     error: int
     inherited: Sequence[int]
     locks: Sequence[int] = ()
+    output: int = 1
     contained: bool = True
 
 
@@ -116,6 +117,8 @@ def _keep(start: Start, control: int, report: int) -> None:
     os.setsid()
     for number in _HANDLED:
         signal.signal(number, signal.SIG_IGN)
+    if start.output != 1:
+        os.dup2(start.output, 1)
     _close_all_but(0, 1, 2, control, report, start.error, *start.inherited, *start.locks)
     wake_read, wake = os.pipe()
     os.set_blocking(wake, False)

@@ -22,18 +22,19 @@ _RESTARTS = 10_000
 _OWNERS = 0o700
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # What a record can do without, if it must fit into the room that was reserved.
-_BULKY = ("transfers", "outputs", "container", "plan")
+_BULKY = ("streams", "transfers", "outputs", "container", "plan")
 
 
 class Journal:
     """Where the record of one job is written: to `target`, and once it is opened also to a folder.
 
     delivered  whether the last write reached the target
+    restarted  whether an earlier start of the same batch job has left its record there
     """
 
     def __init__(self, target: str) -> None:
         self.target = target
-        self.delivered = False
+        self.delivered = self.restarted = False
         self._inside = ""
         # What is written aside before it is renamed, by where it then goes.
         self._aside: dict[str, _Aside] = {}
@@ -110,6 +111,7 @@ class Journal:
             if not ids or earlier["job"]["ids"].get("GlobalJobId") != ids.get("GlobalJobId"):
                 return
             places = (_beside(self.target, str(number)) for number in range(1, _RESTARTS))
+            self.restarted = True
             os.rename(self.target, next(place for place in places if not os.path.lexists(place)))
         except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration):
             pass  # there is none, or it is none of ours
