@@ -79,6 +79,7 @@ _ROWS = (
     ("site.storage", SITE, 69, ELSEWHERE, REQUEUE, "{path} does not work on this node ({problem}); the site must look at that file system"),
     ("site.scratch", SITE, 73, ELSEWHERE, REQUEUE, "the scratch folder {path} cannot be used: {problem}; give another with --scratch"),
     ("site.settings", SITE, 78, ELSEWHERE, REQUEUE, "the site's settings {path} cannot be used: {problem}; the site must correct them"),
+    ("site.catalog", SITE, 69, ELSEWHERE, REQUEUE, "the site's image catalog {path} could not be had ({problem}), and this node has no earlier copy; the site must look at its server, or name an image by its path"),
     ("site.no_gpu", SITE, 69, ELSEWHERE, REQUEUE, "the job was granted GPU {granted} and this node has no such device; the site must look at its GPUs"),
     ("site.gpu_broken", SITE, 69, ELSEWHERE, REQUEUE, "the GPUs of this node do not work ({problem}); the site must look at them"),
     ("site.unsupported_cpu", SITE, 69, ELSEWHERE, REQUEUE, "jobwrap cannot start a task on this kind of CPU ({machine}); run on x86_64 or aarch64"),

@@ -57,7 +57,7 @@ def make_plan(job: Job, settings: Settings, node: Node, environ: Mapping[str, st
     if not job.command:
         raise JobwrapError("job.usage", problem="no command was given")
     verify(node.gpus, settings.deadline)
-    image = None if job.here else choose(job, node, settings)
+    image = None if job.here else choose(job, node, settings, environ)
     staging = plan_staging(job, node.cvmfs, settings.deadline)
     mounts: tuple[Mount, ...] = ()
     dropped: tuple[Dropped, ...] = ()

@@ -28,7 +28,7 @@ class Settings(NamedTuple):
     cvmfs         where CVMFS is mounted
     deadline      seconds that a look at a file system may take
     image_trees   folders whose names people may use as image names
-    catalog       path of the site's own image catalog
+    catalog       path or URL of the site's own image catalog
     default_image for jobs that name none
     cache         folder shared by all slots of the node, "" for none
     binds         paths that every task sees where they exist
@@ -68,7 +68,7 @@ _KEYS: dict[str, dict[str, Any]] = {
         "runtime": words.absolute,
         "cvmfs": words.absolute,
         "deadline": words.duration,
-        "catalog": words.absolute,
+        "catalog": words.path_or_url,
         "cache": words.absolute,
         "image_trees": [words.absolute],
         "binds": [words.bind],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from jobwrap.failures import JobwrapError
@@ -49,16 +49,22 @@ class Image(NamedTuple):
     pull: str = ""
 
 
-def choose(job: Job, node: Node, settings: Settings) -> Image:
+def choose(job: Job, node: Node, settings: Settings, environ: Mapping[str, str] = os.environ) -> Image:
     """The image for this job on this node, all of it read within one deadline.
 
-    JobwrapError image.*, site.cvmfs_*, site.storage, site.settings or policy.forbidden where none can be had.
+    environ: for the proxies on the way to a catalog behind a URL. JobwrapError image.*, site.cvmfs_*,
+    site.storage, site.settings, site.catalog or policy.forbidden where none can be had.
     """
     looker = Looker(job, node, settings, os.getcwd())
     if job.image not in ("", "default"):  # what makes no sense needs no look
         reference = parse_reference(job.image, looker.folder)
         if reference.kind == REMOTE:
             return _to_be_brought(reference, job, settings, "")
+    words: tuple[str, ...] = ()
+    if "://" in settings.catalog and look.asks_catalog(looker):
+        from jobwrap.image.published import with_catalog
+
+        looker, words = with_catalog(looker, environ)
     try:
         fields = ask_about(look.look, looker)
     except JobwrapError as error:
@@ -66,6 +72,7 @@ def choose(job: Job, node: Node, settings: Settings) -> Image:
             raise
         return _to_be_brought(parse_reference(job.image, looker.folder), job, settings, error.sentence)
     rows, release, glibc = fields.pop("needs")
+    fields["reasons"] = (*words, *fields["reasons"])
     return Image(**fields, needs=Needs(_needs(rows), release, glibc))
 
 

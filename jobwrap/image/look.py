@@ -30,12 +30,17 @@ SANDBOX, SIF = "sandbox", "sif"
 
 
 class Looker(NamedTuple):
-    """Who looks for what, from where: folder is where the job's relative paths begin."""
+    """Who looks for what, from where.
+
+    folder   where the job's relative paths begin
+    catalog  the text of the site's catalog where that lies behind a URL (published.py)
+    """
 
     job: Job
     node: Node
     settings: Settings
     folder: str
+    catalog: str = ""
 
     @property
     def view(self) -> View:
@@ -63,7 +68,7 @@ def look_at_program(looker: Looker, path: str, kind: str) -> dict[str, Any]:
 
 def _look(looker: Looker) -> dict[str, Any]:
     job, asked, reasons = looker.job, looker.job.image, []
-    catalog = _catalog(looker)
+    catalog = read_catalog(looker) if asks_catalog(looker) else None
     if asked in ("", "default"):
         asked = looker.settings.default_image or (catalog.default if catalog else "")
         if not asked:
@@ -95,18 +100,20 @@ def _first_that_is_there(looker: Looker, asked: str, ranking: Ranking, reasons: 
     raise failed[0]
 
 
-def _catalog(looker: Looker) -> Catalog | None:
-    """None where the job does not name an image by a name: only names have variants."""
+def asks_catalog(looker: Looker) -> bool:
+    """Whether the job names its image by a name: only names have variants."""
     reference = parse_reference(looker.job.image or "default", looker.folder)
-    if reference.kind != NAME or reference.host or "://" in reference.text:
-        return None
-    return read_catalog(looker)
+    return reference.kind == NAME and not reference.host and "://" not in reference.text
 
 
 def read_catalog(looker: Looker) -> Catalog:
     """The site's catalog, else the built-in one; site.settings where it cannot be used."""
     path = looker.settings.catalog
     try:
+        if looker.catalog:
+            from jobwrap.image.published import parsed
+
+            return parsed(path, looker.catalog)
         return load_catalog(looker.view.on_node(path) if path else "")
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno not in ABSENT:

@@ -86,7 +86,13 @@ def _list(words: _Words) -> int:
     from jobwrap.image.listing import list_images
 
     node, settings = _here(words)
-    listed = list_images(Looker(Job((), image="default"), node, settings, os.getcwd()))
+    looker = Looker(Job((), image="default"), node, settings, os.getcwd())
+    if "://" in settings.catalog:
+        from jobwrap.image.published import with_catalog
+
+        looker, said = with_catalog(looker, os.environ)
+        print("".join(f"jobwrap: {each}\n" for each in said), end="", file=sys.stderr)
+    listed = list_images(looker)
     if "--json" in words.flags:
         print(json.dumps([each._asdict() for each in listed], indent=1))
         return 0

@@ -15,12 +15,16 @@ def read_table(path: str) -> dict[str, Any]:
     JSON where the name ends in .json, else TOML.
     """
     with open(path, "rb") as file:
-        content = file.read(_MOST + 1)
+        return parse_table(file.read(_MOST + 1), path)
+
+
+def parse_table(content: bytes, name: str) -> dict[str, Any]:
+    """The one table of a file of that name; ValueError where it has none."""
     if len(content) > _MOST:
         raise ValueError("it is larger than 1 MiB")
     text = content.decode()
     try:
-        table = json.loads(text) if path.endswith(".json") else _toml(text)
+        table = json.loads(text) if name.endswith(".json") else _toml(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(table, dict):

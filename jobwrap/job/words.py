@@ -54,6 +54,16 @@ def absolute(word: object) -> str:
     return path.rstrip("/") or "/"
 
 
+def path_or_url(word: object) -> str:
+    """An absolute path, or what has a scheme."""
+    place = text(word)
+    if not re.match(r"[a-z][a-z0-9+.-]*://[^/]", place):
+        return absolute(word)
+    if re.search(_CONTROL, place):
+        raise ValueError("must have no control character in it")
+    return place
+
+
 def count(word: object) -> int:
     """A whole number from 0."""
     if isinstance(word, bool) or not re.fullmatch(r"\d{1,9}", str(word)):

@@ -19,14 +19,17 @@ class Attempt:
     tries    how often this place was tried before
     checked  whether a checksum of the job's own will be held against what comes
     until    when the time for this file is over at all places
-    etag     of a copy that the cache has: the protocol may raise Unchanged instead of bringing the file
+    etag     of a copy that the caller has: the protocol may raise Unchanged instead of bringing the file
+    since    the same with a Last-Modified
+    told     the ETag and the Last-Modified of what came, "" for none
     """
 
     def __init__(
         self, options: Options, tries: int = 0, checked: bool = False, until: float = FOREVER
     ) -> None:
         self.options, self.tries, self.checked = options, tries, checked
-        self.etag = ""
+        self.etag = self.since = ""
+        self.told = ("", "")
         self._until = until
         self.moved = 0
         self.total: int | None = None

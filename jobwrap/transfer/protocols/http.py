@@ -56,6 +56,8 @@ def get_from(url: Url, sink: Sink, attempt: Attempt, headers: Headers = ()) -> N
         wanted.append(("Want-Repr-Digest", digests.WANTED))
     if attempt.etag:
         wanted.append(("If-None-Match", attempt.etag))
+    elif attempt.since:
+        wanted.append(("If-Modified-Since", attempt.since))
     if sink.offset and sink.version:
         wanted += [("Range", f"bytes={sink.offset}-"), ("If-Range", sink.version)]
     else:
@@ -80,7 +82,7 @@ def probe_at(url: Url, attempt: Attempt, headers: Headers = ()) -> None:
 def _place_in(sink: Sink, asked: Exchange, attempt: Attempt) -> bool:
     """Bring `sink` to where this answer's bytes begin; False where all of them are there."""
     answer = asked.answer
-    if answer.status == _NOT_MODIFIED and attempt.etag:
+    if answer.status == _NOT_MODIFIED and (attempt.etag or attempt.since):
         raise Unchanged
     if answer.status == _NO_SUCH_RANGE and sink.version:
         return not _has_all(sink, answer)
@@ -88,6 +90,7 @@ def _place_in(sink: Sink, asked: Exchange, attempt: Attempt) -> bool:
         _check_range(sink, answer)
     elif answer.status == _WHOLE:
         _check_encoding(asked)
+        attempt.told = answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
         total = None if "transfer-encoding" in answer.headers else answer.number("content-length")
         sink.begin(total, digests.promised(answer.headers), digests.strong_etag(answer.headers))
     else:
