@@ -4,6 +4,7 @@
 .jobwrap/record.json  the exit record as it grows
 .jobwrap/tmp, var_tmp the task's /tmp and /var/tmp: on the scratch disk, not in memory
 .jobwrap/empty        what the task sees instead of this folder
+.jobwrap/given        what it sees if it asked for credentials: these
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ import os
 from jobwrap.failures import JobwrapError
 
 NAME = ".jobwrap"
-FOLDERS = ("tmp", "var_tmp", "empty")
+GIVEN, EMPTY = "given", "empty"
+FOLDERS = ("tmp", "var_tmp", EMPTY)
 
 
 class Control:
     """The control folder of one job.
 
-    path  its absolute path; lock: the descriptor that keeps others out, -1 before open()
+    path   its absolute path; given: that of the folder for credentials, which may not be there
+    lock   the descriptor that keeps others out, -1 before open()
     """
 
     def __init__(self, scratch: str) -> None:
         self._scratch = scratch
         self.path = os.path.join(scratch, NAME)
+        self.given = os.path.join(self.path, GIVEN)
         self.lock = -1
 
     def open(self) -> None:
@@ -39,7 +43,7 @@ class Control:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for folder in FOLDERS:
                 os.makedirs(os.path.join(self.path, folder), exist_ok=True)
-            os.chmod(os.path.join(self.path, "empty"), 0o555)
+            os.chmod(os.path.join(self.path, EMPTY), 0o555)
             self.lock = lock
         except BlockingIOError:
             raise self._unusable("another jobwrap is running in it") from None

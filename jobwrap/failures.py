@@ -49,6 +49,7 @@ _ROWS = (
     # name, who, exit code, advice, action, sentence
     ("job.usage", USER, 64, NEVER, HOLD, "{problem}; see jobwrap --help"),
     ("job.file", USER, 65, NEVER, HOLD, "the job file {path} cannot be used: {problem}; correct it and submit again"),
+    ("job.no_credential", USER, 77, NEVER, HOLD, "the credential {name} was asked for and cannot be had ({problem}); send one with the job, or leave --credential {name} out"),
     ("policy.forbidden", USER, 77, ELSEWHERE, HOLD, "this site does not allow {what} ({rule}); leave it out, or run at another site"),
     ("input.not_found", USER, 66, NEVER, HOLD, "input {name} was not found at any of its places ({places}); check its URL"),
     ("input.unreachable", DATA, 69, LATER, REQUEUE, "input {name} could not be fetched ({places}); try again later, or add another place for it"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobwrap.failures import JobwrapError
 from jobwrap.image.choose import Image, choose
@@ -19,6 +19,9 @@ from jobwrap.record.exitrecord import without_secrets
 from jobwrap.settings import Settings
 from jobwrap.stage.plan import Staging, plan_staging
 
+if TYPE_CHECKING:
+    from jobwrap.launch.credentials import Credential
+
 
 class Plan(NamedTuple):
     """One job on one node.
@@ -26,6 +29,7 @@ class Plan(NamedTuple):
     image    None where the task runs without a container
     runtime  the words that start the container, () without one
     reasons  why it is so, a sentence each
+    credentials  those that the task gets
     """
 
     job: Job
@@ -37,6 +41,7 @@ class Plan(NamedTuple):
     environment: Environment
     runtime: tuple[str, ...]
     reasons: tuple[str, ...]
+    credentials: tuple[Credential, ...] = ()
 
 
 def look_around(
@@ -59,6 +64,7 @@ def make_plan(job: Job, settings: Settings, node: Node, environ: Mapping[str, st
     verify(node.gpus, settings.deadline)
     image = None if job.here else choose(job, node, settings, environ)
     staging = plan_staging(job, node.cvmfs, settings.deadline)
+    credentials, given, given_why = _credentials(job, environ)
     mounts: tuple[Mount, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     runtime: tuple[str, ...] = ()
@@ -68,7 +74,7 @@ def make_plan(job: Job, settings: Settings, node: Node, environ: Mapping[str, st
         inputs = [
             Mount(each.source, f"{job.target}/{each.name}") for each in staging.bound if not each.in_place
         ]
-        mounts, dropped = plan_mounts(job, settings, node.cvmfs, inputs)
+        mounts, dropped = plan_mounts(job, settings, node.cvmfs, inputs, environ)
         instance = _instance(job, settings, node, image, mounts)
         runtime, unfit = container_command(node.runtime.name, instance)
         mounts = tuple(mount for mount in mounts if mount.source not in {each.source for each in unfit})
@@ -80,9 +86,10 @@ def make_plan(job: Job, settings: Settings, node: Node, environ: Mapping[str, st
         staging=staging,
         mounts=mounts,
         dropped=dropped,
-        environment=plan_environment(job, node, environ),
+        environment=plan_environment(job, node, environ, given),
         runtime=runtime,
-        reasons=_reasons(node, image, staging),
+        reasons=(*_reasons(node, image, staging), *given_why),
+        credentials=credentials,
     )
 
 
@@ -93,6 +100,18 @@ def bring_image(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> P
     from jobwrap.image import pull
 
     return plan._replace(image=pull.bring(plan.image, plan.job, plan.node, settings, environ))
+
+
+def _credentials(
+    job: Job, environ: Mapping[str, str]
+) -> tuple[tuple[Credential, ...], dict[str, str], tuple[str, ...]]:
+    """Those that the job asks for, the variables that point to them, and the reasons."""
+    if not job.credentials:
+        return (), {}, ()
+    from jobwrap.launch.credentials import find, reasons, variables
+
+    credentials = find(job.credentials, environ, job.scratch)
+    return credentials, variables(credentials, job), reasons(credentials)
 
 
 def _instance(job: Job, settings: Settings, node: Node, image: Image, mounts: tuple[Mount, ...]) -> Instance:

@@ -25,6 +25,7 @@ from jobwrap.signals import Signals
 from jobwrap.stage.places import Places
 
 if TYPE_CHECKING:
+    from jobwrap.launch.credentials import Given
     from jobwrap.launch.streams import Streams
     from jobwrap.launch.watch import Watch
     from jobwrap.transfer.options import Options
@@ -62,6 +63,7 @@ class Run:
         self._control = Control(self._job.scratch)
         self._places = Places(self._job)
         self._streams: Streams | None = None  # where the job wants other than ours
+        self._given: Given | None = None
 
     def run(self) -> int:
         """All of it; whatever happens, there is a record, and what the job made for itself is gone."""
@@ -123,6 +125,8 @@ class Run:
             raise
         finally:
             self._places.remove()
+            if self._given:
+                self._given.remove()
             if guard:
                 guard.close()
         self._begin("stage-out")
@@ -156,6 +160,10 @@ class Run:
         self._places.make_mount_points(
             ((mount.source, mount.target) for mount in plan.mounts), self._job.target
         )
+        if plan.credentials:
+            from jobwrap.launch.credentials import Given
+
+            self._given = Given(plan.credentials, self._control.given, self._asked.settings.deadline)
         if self._job.redirects():
             from jobwrap.launch.streams import Streams
 
@@ -171,15 +179,19 @@ class Run:
             locks=(self._control.lock,),
             output=stdout,
             contained=not self._job.here,
+            doomed=self._control.given,
         )
         return Container(start, gate, self._signals, self._job.grace)
 
     def _watch(self, container: Container, plan: Plan) -> Watch:
         from jobwrap.launch.watch import start_watch
 
-        return start_watch(
+        watch = start_watch(
             container.keeper, self._job, plan.node, self._asked.settings, self._log.warning, self._note_usage
         )
+        if self._given:
+            watch.renew = self._given.renew
+        return watch
 
     def _note_usage(self, usage: dict[str, Any]) -> None:
         """Should the batch system kill the whole slot, the record has what was seen last."""
@@ -188,6 +200,8 @@ class Run:
 
     def _stage_in(self, plan: Plan) -> None:
         self._begin("stage-in", sync=True)  # the disk is waited for while the container starts
+        if self._given:
+            self._given.bring()
         if self._job.here:
             self._places.link(plan.staging.bound)
         if not plan.staging.wanted:
@@ -226,9 +240,12 @@ class Run:
         if not self._job.outputs or not wanted or ending.of != "task":
             return ending
         from jobwrap.stage.outputs import stage_out
+        from jobwrap.transfer.credentials import identities
 
         try:
-            delivered = stage_out(self._job.outputs, self._job.scratch, self._transfer_options())
+            delivered = stage_out(
+                self._job.outputs, self._job.scratch, self._transfer_options(), identities(os.environ)
+            )
         except JobwrapError as error:
             if ending.code:  # the task's own end is what counts
                 return ending._replace(evidence=(*ending.evidence, error.sentence))

@@ -40,7 +40,7 @@ VERBS = r"^jobwrap/node/"
 SELDOM = (
     r"^jobwrap/(evidence/(judge|signals|words|program)|image/(published|pull)|node/(nvml|report|table|trial)"
     r"|launch/streams|record/(chirp|collector|kickstart|timing)|transfer/(archive|small)"
-    r"|job/environment)\.py"
+    r"|job/environment|launch/credentials)\.py"
 )
 LAUNCH = (
     "jobwrap.bundle",

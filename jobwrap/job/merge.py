@@ -49,6 +49,7 @@ def merge(
         outputs=tuple(layer.get("output", ())),
         binds=tuple(layer.get("bind", ())),
         env=tuple((name, _value(name, value, environ)) for name, value in layer.get("env", ())),
+        credentials=tuple(dict.fromkeys(layer.get("credential", ()))),
         ids=ids,
     )
 

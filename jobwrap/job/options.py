@@ -42,6 +42,7 @@ OPTIONS = (
     Option("unpack", "NAME", words.text, "extract this input into a folder of its name", many=True),
     Option("bind", "PATH[:TARGET[:rw]]", words.bind, "a path of the node the task may see", many=True),
     Option("env", "NAME[=VALUE]", words.setting, "a variable; without VALUE, the caller's", many=True),
+    Option("credential", "NAME", words.credential, "bearer, x509 or one of HTCondor's", many=True),
     Option("gpus", "N", words.count, "GPUs the task needs"),
     Option("cpus", "N", words.count, "cores the task may use"),
     Option("memory", "SIZE", words.size, "as 500M, 4G"),

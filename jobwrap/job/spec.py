@@ -41,6 +41,7 @@ class Job(NamedTuple):
     image     a reference as people write them
     env       (name, value), set in the task's environment byte for byte
     submitted the same from the job ad, which ranks lower
+    credentials  names of those that the task gets
     gpus      how many GPUs the task needs
     scratch   absolute path on the node; `target` is its path inside the container
     record    where the exit record is put, copies: where else it goes (files, "-" for stdout, http(s) URLs)
@@ -63,6 +64,7 @@ class Job(NamedTuple):
     binds: tuple[Bind, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     submitted: tuple[tuple[str, str], ...] = ()
+    credentials: tuple[str, ...] = ()
     gpus: int | None = None
     cpus: int | None = None
     memory: int | None = None

@@ -186,6 +186,14 @@ def bind(word: object) -> Bind:
     return Bind(absolute(parts[0]), absolute(parts[-1]), mode == "rw")
 
 
+def credential(word: object) -> str:
+    """bearer, x509, or a name that HTCondor keeps a credential under."""
+    name = text(word)
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
+        raise ValueError("must be bearer, x509 or the name of one of HTCondor's credentials")
+    return name
+
+
 def setting(word: object) -> tuple[str, str | None]:
     """NAME=VALUE; the value is None where only a name stands."""
     name, equals, value = text(word).partition("=")

@@ -47,8 +47,13 @@ class Environment(NamedTuple):
     dropped: tuple[tuple[str, str], ...]
 
 
-def plan_environment(job: Job, node: Node, environ: Mapping[str, str]) -> Environment:
-    """What the task will find in its environment on top of the image's own."""
+def plan_environment(
+    job: Job, node: Node, environ: Mapping[str, str], given: Mapping[str, str] | None = None
+) -> Environment:
+    """What the task will find in its environment on top of the image's own.
+
+    given: variables that point to the credentials that the job asked for.
+    """
     settings: dict[str, str] = {}
     dropped: dict[str, str] = {}
     for name, value in environ.items():
@@ -66,7 +71,7 @@ def plan_environment(job: Job, node: Node, environ: Mapping[str, str]) -> Enviro
     if cpus:
         for name in THREADS:
             settings.setdefault(name, str(cpus))
-    settings.update(own)
+    settings.update(own, **(given or {}))
     for name, value in job.env:
         if why := _unfit(name):
             dropped[name] = why

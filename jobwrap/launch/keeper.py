@@ -38,6 +38,7 @@ class Start(NamedTuple):
 
     inherited  numbers that it finds under the same number; output becomes its stdout, error its stderr
     locks      descriptors that the keeper holds as long as it lives
+    doomed     a folder whose files are removed at the end, whatever ended jobwrap; "" for none
     contained  whether a PID namespace ends what the task leaves behind; else only the keeper can
     """
 
@@ -49,6 +50,7 @@ class Start(NamedTuple):
     locks: Sequence[int] = ()
     output: int = 1
     contained: bool = True
+    doomed: str = ""
 
 
 class Kept(NamedTuple):
@@ -135,6 +137,7 @@ def _keep(start: Start, control: int, report: int) -> None:
         os.dup2(null, mine)
     status, used = _watch(runtime, control, wake_read, adopts=not start.contained)
     left, stuck, used = _kill_the_rest(used)
+    _empty(start.doomed)
     os.write(report, marshal.dumps((status, tuple(used), left, stuck)))
     os._exit(0)
 
@@ -226,6 +229,14 @@ def _kill_the_rest(used: Usage) -> tuple[int, int, Usage]:
             continue  # none is left, unless one was re-parented in between
         time.sleep(0.002)
     return len(seen), len(find_children(os.getpid())), used
+
+
+def _empty(folder: str) -> None:
+    try:
+        for name in os.listdir(folder) if folder else ():
+            os.unlink(os.path.join(folder, name))
+    except OSError:
+        pass  # most jobs have none
 
 
 def _plus(used: Usage, more: struct_rusage) -> Usage:

@@ -7,7 +7,7 @@ when a source is missing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from jobwrap import control
@@ -38,7 +38,7 @@ class Dropped(NamedTuple):
 
 
 def plan_mounts(
-    job: Job, settings: Settings, cvmfs: str, inputs: Iterable[Mount]
+    job: Job, settings: Settings, cvmfs: str, inputs: Iterable[Mount], environ: Mapping[str, str]
 ) -> tuple[tuple[Mount, ...], tuple[Dropped, ...]]:
     """All mounts in the order in which they are made, and those dropped.
 
@@ -46,12 +46,14 @@ def plan_mounts(
     job asks for and that is not there.
     """
     own = os.path.join(job.scratch, control.NAME)
+    empty = f"{own}/{control.EMPTY}"
     mounts = [
         Mount(job.scratch, job.target, True),
         Mount(f"{own}/tmp", "/tmp", True),
         Mount(f"{own}/var_tmp", "/var/tmp", True),
         # A folder, since a file that covers one file is detached by a rename on the host.
-        Mount(f"{own}/empty", os.path.join(job.target, control.NAME)),
+        Mount(f"{own}/{control.GIVEN}" if job.credentials else empty, os.path.join(job.target, control.NAME)),
+        *(Mount(empty, folder) for folder in _folders_to_hide(job, environ)),
     ]
     common = [*(Mount(path, path) for path in _COMMON), Mount(cvmfs, "/cvmfs")]
     sites = [Mount(*bind) for bind in settings.binds]
@@ -59,7 +61,9 @@ def plan_mounts(
     there = _look([mount.source for mount in common])
     if sites or asked or inputs:  # these may lie on any file system
         tops = [own, *(settings.bind_sources or ())]
-        there.update(_ask([*tops, *(mount.source for mount in sites + asked + inputs)], settings.deadline))
+        paths = [*tops, *(mount.source for mount in sites + asked + inputs)]
+        asked_of, secret = _ask(paths, dict(environ), settings.deadline)
+        there.update(asked_of)
     dropped = []
     for mount in common + sites:
         if there[mount.source]:
@@ -73,7 +77,7 @@ def plan_mounts(
         if mount in asked:
             _must_not_cover(mount, job)
         found = mount._replace(source=there[mount.source])  # what is judged is what is bound
-        _must_be_allowed(found, own, there)
+        _must_be_allowed(found, there[own] or own, secret)
         if settings.bind_sources is not None:
             free = () if mount in asked else (cvmfs, os.path.realpath(job.scratch))
             _must_be_the_sites(found, (*free, *(there[top] or top for top in settings.bind_sources)))
@@ -81,11 +85,22 @@ def plan_mounts(
     return tuple(mounts), tuple(dropped)
 
 
-def _must_be_allowed(mount: Mount, own: str, there: dict[str, str]) -> None:
-    """Neither the node's own file systems nor jobwrap's folder, not inside anything else either."""
-    own = there[own] or own
-    if _at_or_below(mount.source, (*_FORBIDDEN_SOURCES, own)) or _at_or_below(own, (mount.source,)):
-        raise JobwrapError("policy.forbidden", what=f"a mount of {mount.source}", rule="no task may see it")
+def _folders_to_hide(job: Job, environ: Mapping[str, str]) -> Iterator[str]:
+    """HTCondor keeps the job's credentials in its scratch folder; the task sees those that it asked for."""
+    folder = os.path.realpath(environ.get("_CONDOR_CREDS") or "/")
+    scratch = os.path.realpath(job.scratch)
+    if folder.startswith(scratch + "/") and os.path.isdir(folder):
+        yield job.target + folder[len(scratch) :]
+
+
+def _must_be_allowed(mount: Mount, own: str, secret: Iterable[str]) -> None:
+    """Neither the node's own file systems, nor jobwrap's folder or credentials, nor what holds them."""
+    why = "no task may see it" if _at_or_below(mount.source, _FORBIDDEN_SOURCES) else ""
+    for hidden in (own, *secret):
+        if _at_or_below(mount.source, (hidden,)) or _at_or_below(hidden, (mount.source,)):
+            why = f"no task may see {hidden}"
+    if why:
+        raise JobwrapError("policy.forbidden", what=f"a mount of {mount.source}", rule=why)
 
 
 def _must_be_the_sites(mount: Mount, tops: Iterable[str]) -> None:
@@ -105,14 +120,22 @@ def _at_or_below(path: str, tops: Iterable[str]) -> bool:
     return any(path == top or path.startswith(top.rstrip("/") + "/") for top in tops)
 
 
-def _ask(paths: list[str], deadline: float) -> dict[str, str]:
-    """Where each path leads, asked in a child: any of them may be on a mount that hangs."""
+def _ask(paths: list[str], environ: dict[str, str], deadline: float) -> tuple[dict[str, str], list[str]]:
+    """Where each path leads, and where credentials are: asked in a child, as any mount may hang."""
     try:
-        answer: dict[str, str] = ask(_look, paths, deadline=deadline, what="the paths to bind")
+        answer: tuple[dict[str, str], list[str]] = ask(
+            _look_at_all, paths, environ, deadline=deadline, what="the paths to bind"
+        )
     except Hung as hung:
         what = "a path to bind (" + ", ".join(paths) + ")"
         raise JobwrapError("site.cvmfs_hung", path=what, seconds=hung.seconds) from hung
     return answer
+
+
+def _look_at_all(paths: list[str], environ: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    from jobwrap.transfer.credentials import places
+
+    return _look(paths), [*filter(None, _look(places(environ)).values())]
 
 
 def _look(paths: list[str]) -> dict[str, str]:

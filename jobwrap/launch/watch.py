@@ -26,6 +26,7 @@ class Watch:
     say      takes a sentence for people, when the task comes near a limit
     note     takes the record's usage so far, now and then: should all be killed at once, it is the last
     divided  the job's cgroup, where it was divided for the task
+    renew    called at each look, where something else has to be kept up to date while the task runs
     over     the limit for which the site wants the task ended, None as long as it is within
     """
 
@@ -42,6 +43,7 @@ class Watch:
         self._noted_at = 0.0
         self._crossed: list[dict[str, Any]] = []
         self.over: Crossed | None = None
+        self.renew: Callable[[], None] | None = None
 
     def left(self) -> float:
         """Seconds until due() has something to do; infinite after close()."""
@@ -53,6 +55,8 @@ class Watch:
             return False
         sample = self._sampler.sample()
         began = time.process_time()
+        if self.renew:
+            self.renew()
         was_over = self.over
         for crossed in self._limits.check(sample):
             self._crossed.append({"at": round(sample.at, 1), **crossed._asdict()})

@@ -77,6 +77,10 @@ def secrets_of(environ: Mapping[str, str], job: Job) -> Secrets:
     ):
         values += _secrets_of_url(url)
     files = [environ.get("BEARER_TOKEN_FILE", "")]
+    if job.credentials:
+        from jobwrap.transfer.credentials import discover
+
+        files.append(discover(environ))
     folder = environ.get("_CONDOR_CREDS", "")
     try:
         files += [os.path.join(folder, name) for name in os.listdir(folder)] if folder else []

@@ -29,14 +29,19 @@ class Delivered(NamedTuple):
     bytes: int
 
 
-def stage_out(outputs: tuple[Output, ...], scratch: str, options: Options) -> list[Delivered]:
+Identities = frozenset[tuple[int, int]]  # device and number of files
+
+
+def stage_out(
+    outputs: tuple[Output, ...], scratch: str, options: Options, secret: Identities = frozenset()
+) -> list[Delivered]:
     """Delivers all outputs; JobwrapError output.missing, output.refused or output.undelivered.
 
-    All of them are looked at before the first is delivered.
+    All of them are looked at before the first is delivered. Files that are `secret` are no outputs.
     """
     top = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        found = [(output, sorted(_find(top, output.name))) for output in outputs]
+        found = [(output, sorted(_find(top, output.name, secret))) for output in outputs]
         for output, names in found:
             if not names:
                 raise JobwrapError("output.missing", name=output.name, present=_present(scratch))
@@ -71,17 +76,17 @@ def _destination(output: Output, name: str) -> str:
     return f"{output.url.rstrip('/')}/{below}"
 
 
-def _find(top: int, pattern: str) -> Iterator[str]:
+def _find(top: int, pattern: str, secret: Identities) -> Iterator[str]:
     """The files that a name, a folder or a pattern means, as paths relative to the scratch folder."""
     for name in _expand(top, "", pattern.split("/")):
         try:
-            mode = _stat(top, name)
+            for file, status in _walk(top, name):
+                if (status.st_dev, status.st_ino) not in secret:
+                    yield file
+                elif file == pattern:
+                    raise JobwrapError("output.refused", name=name, problem="it is a credential")
         except FileNotFoundError:
             continue
-        if stat.S_ISDIR(mode):
-            yield from _walk(top, name)
-        else:
-            yield name
 
 
 def _expand(top: int, folder: str, parts: list[str]) -> Iterator[str]:
@@ -95,13 +100,14 @@ def _expand(top: int, folder: str, parts: list[str]) -> Iterator[str]:
         yield from _expand(top, path, rest) if rest else (path,)
 
 
-def _walk(top: int, folder: str) -> Iterator[str]:
-    for each in _names(top, folder):
-        name = f"{folder}/{each}"
-        if stat.S_ISDIR(_stat(top, name)):
-            yield from _walk(top, name)
-        else:
-            yield name
+def _walk(top: int, name: str) -> Iterator[tuple[str, os.stat_result]]:
+    """The file, or all that is below the folder."""
+    status = _stat(top, name)
+    if not stat.S_ISDIR(status.st_mode):
+        yield name, status
+        return
+    for each in _names(top, name):
+        yield from _walk(top, f"{name}/{each}")
 
 
 def _names(top: int, folder: str) -> list[str]:
@@ -116,11 +122,11 @@ def _names(top: int, folder: str) -> list[str]:
         os.close(opened)
 
 
-def _stat(top: int, name: str) -> int:
+def _stat(top: int, name: str) -> os.stat_result:
     folder, _, last = name.rpartition("/")
     opened = _open(top, folder, os.O_DIRECTORY) if folder else os.dup(top)
     try:
-        return os.stat(last, dir_fd=opened, follow_symlinks=False).st_mode
+        return os.stat(last, dir_fd=opened, follow_symlinks=False)
     finally:
         os.close(opened)
 

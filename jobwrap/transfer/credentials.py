@@ -1,4 +1,4 @@
-"""Tokens: where they lie, and which server may see which.
+"""Tokens and proxies: where they lie, and which server may see which token.
 
 A token goes over TLS only, to the origin it was meant for, and is read anew for each request, since
 what renews it writes the file again.
@@ -15,6 +15,12 @@ from jobwrap.transfer.url import Url
 
 _TLS = 443
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
+# Where they are looked for, in this order, for people to read.
+BEARER_PLACES = "$BEARER_TOKEN, $BEARER_TOKEN_FILE, $XDG_RUNTIME_DIR and /tmp (bt_u<uid>), $_CONDOR_CREDS"
+PROXY_PLACES = "$X509_USER_PROXY and /tmp (x509up_u<uid>)"
+# Variables that name a file or a folder of credentials, and what of a home is one.
+_NAMED = ("_CONDOR_CREDS", "BEARER_TOKEN_FILE", "X509_USER_PROXY", "X509_USER_KEY", "XDG_RUNTIME_DIR")
+_AT_HOME = (".globus", ".ssh", ".condor", ".aws", ".gnupg", ".netrc")
 
 
 def read_token(path: str) -> str:
@@ -67,6 +73,50 @@ def discover(environ: Mapping[str, str]) -> str:
     condor = environ.get("_CONDOR_CREDS", "")
     path = os.path.join(condor, "scitokens.use")
     return path if condor and os.path.isfile(path) else ""
+
+
+def proxy(environ: Mapping[str, str]) -> str:
+    """The file that holds the user's X.509 proxy, "" without one: as Globus looks for it."""
+    named = environ.get("X509_USER_PROXY", "")
+    path = f"/tmp/x509up_u{os.getuid()}"
+    return named or (path if _is_ours(path) else "")
+
+
+def places(environ: Mapping[str, str]) -> list[str]:
+    """Every path where credentials of this user may lie, whether there are any or not.
+
+    To know the user's home may take long, where a directory service tells it.
+    """
+    import pwd  # only for a job that asks to see a path of the node
+
+    user = os.getuid()
+    homes = {environ.get("HOME", "")}
+    try:
+        homes.add(pwd.getpwuid(user).pw_dir)
+    except KeyError:
+        pass  # a user without a name
+    usual = [f"/run/user/{user}", *(f"/tmp/{kind}{user}" for kind in ("bt_u", "x509up_u", "krb5cc_"))]
+    named = [environ[name] for name in _NAMED if environ.get(name, "").startswith("/")]
+    return [*named, *usual, *(f"{home}/{name}" for home in homes if home for name in _AT_HOME)]
+
+
+def identities(environ: Mapping[str, str]) -> frozenset[tuple[int, int]]:
+    """Device and number of each file that is a credential of the job, under whatever name it is seen."""
+    folder = environ.get("_CONDOR_CREDS", "")
+    try:
+        files = [os.path.join(folder, name) for name in os.listdir(folder)] if folder else []
+    except OSError:
+        files = []
+    files += filter(None, (environ.get("BEARER_TOKEN_FILE"), environ.get("X509_USER_PROXY")))
+    return frozenset(filter(None, map(_identity, files)))
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return None
+    return seen.st_dev, seen.st_ino
 
 
 def _is_ours(path: str) -> bool:

@@ -25,7 +25,7 @@ def planned(scratch, source, way, **settings):
     if way == "bind":
         job = job._replace(binds=(Bind(*mount),))
     inputs = [mount] if way == "input" else []
-    return plan_mounts(job, Settings(**settings), "/cvmfs", inputs)[0]
+    return plan_mounts(job, Settings(**settings), "/cvmfs", inputs, {})[0]
 
 
 def failure(*arguments, **settings):
