@@ -6,11 +6,13 @@ import errno
 import os
 import re
 import signal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from jobwrap.failures import USER, JobwrapError
-from jobwrap.launch.supervise import TaskEnd
 from jobwrap.signals import terminated
+
+if TYPE_CHECKING:
+    from jobwrap.launch.supervise import TaskEnd
 
 # The sentences of the runtimes that mean something particular: pattern, failure.
 _RUNTIME_WORDS = (

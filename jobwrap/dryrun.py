@@ -8,15 +8,18 @@ from collections.abc import Mapping
 
 from jobwrap.asked import Asked
 from jobwrap.failures import JobwrapError
-from jobwrap.plan import as_record, for_people, look_around, make_plan
+from jobwrap.look_around import look_around
 from jobwrap.record.redact import secrets_of
 
 
 def dry_run(asked: Asked, environ: Mapping[str, str]) -> None:
     """Prints the plan; JobwrapError where the job could not run, an input that is not there included."""
-    node = look_around(asked.job, asked.settings, environ, asked.machine_ad)
     _check_scratch(asked.job.scratch)
-    plan = make_plan(asked.job, asked.settings, node, environ)
+    node, choice = look_around(asked.job, asked.settings, environ, asked.machine_ad)
+    with choice:
+        from jobwrap.plan import as_record, for_people, make_plan
+
+        plan = make_plan(asked.job, asked.settings, node, choice, environ)
     secrets = secrets_of(environ, asked.job)
     if asked.call.get("json"):
         print(json.dumps(secrets.cleaned(as_record(plan)), indent=1))

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobwrap.failures import JobwrapError
-from jobwrap.image.choose import Image, choose
+from jobwrap.image.choose import Choice, Image
 from jobwrap.job.spec import Job
 from jobwrap.launch.command import container_command
 from jobwrap.launch.environment import Environment, plan_environment
 from jobwrap.launch.instance import Instance
 from jobwrap.launch.mounts import Dropped, Mount, plan_mounts
 from jobwrap.node.gpu import verify
-from jobwrap.node.runtime import find_named
-from jobwrap.node.survey import Node, survey
+from jobwrap.node.survey import Node
 from jobwrap.record.exitrecord import without_secrets
 from jobwrap.settings import Settings
 from jobwrap.stage.plan import Staging, plan_staging
@@ -44,25 +43,12 @@ class Plan(NamedTuple):
     credentials: tuple[Credential, ...] = ()
 
 
-def look_around(
-    job: Job, settings: Settings, environ: Mapping[str, str], machine_ad: Mapping[str, Any]
-) -> Node:
-    """The survey, with what the site says about its node."""
-    if settings.cvmfs:
-        environ = {**environ, "CVMFS_MOUNT_DIR": settings.cvmfs}
-    node = survey(environ, machine_ad, job.scratch, runtime=settings.runtime, deadline=settings.deadline)
-    if job.runtime:
-        missing = ((job.runtime, "asked for with --runtime, and in no folder of PATH"),)
-        node = node._replace(runtime=find_named(job.runtime, environ), rejected=missing)
-    return node
-
-
-def make_plan(job: Job, settings: Settings, node: Node, environ: Mapping[str, str]) -> Plan:
+def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ: Mapping[str, str]) -> Plan:
     """Decides everything; JobwrapError where this job cannot run on this node as the site allows."""
     if not job.command:
         raise JobwrapError("job.usage", problem="no command was given")
     verify(node.gpus, settings.deadline)
-    image = None if job.here else choose(job, node, settings, environ)
+    image = None if job.here else choice.image()
     staging = plan_staging(job, node.cvmfs, settings.deadline)
     credentials, given, given_why = _credentials(job, environ)
     mounts: tuple[Mount, ...] = ()

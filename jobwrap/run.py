@@ -11,12 +11,8 @@ from jobwrap.control import Control
 from jobwrap.diagnose import Ending, diagnose, failed, with_infra_code
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Job
-from jobwrap.launch.environment import runtime_environment
-from jobwrap.launch.gate import Gate
-from jobwrap.launch.keeper import Start
-from jobwrap.launch.supervise import Container, TaskEnd
 from jobwrap.log import Log
-from jobwrap.plan import Plan, as_record, bring_image, look_around, make_plan
+from jobwrap.look_around import look_around
 from jobwrap.record import journal
 from jobwrap.record.exitrecord import ExitRecord, failure_of, without_secrets
 from jobwrap.record.journal import Journal
@@ -27,7 +23,9 @@ from jobwrap.stage.places import Places
 if TYPE_CHECKING:
     from jobwrap.launch.credentials import Given
     from jobwrap.launch.streams import Streams
+    from jobwrap.launch.supervise import Container, TaskEnd
     from jobwrap.launch.watch import Watch
+    from jobwrap.plan import Plan
     from jobwrap.transfer.options import Options
 
 
@@ -142,10 +140,15 @@ class Run:
         with self._signals:
             self._control.open()
         self._journal.open(self._control.path, dict(self._job.ids))
-        self._journal.write(self._record.fields, sync=True)
-        node = look_around(self._job, settings, os.environ, self._asked.machine_ad)
-        self._begin("plan")
-        plan = bring_image(make_plan(self._job, settings, node, os.environ), settings, os.environ)
+        self._journal.write(self._record.fields)
+        node, choice = look_around(self._job, settings, os.environ, self._asked.machine_ad)
+        with choice:
+            # All that is imported until the launch is imported while the image is looked at.
+            from jobwrap.plan import as_record, bring_image, make_plan
+
+            self._begin("plan", sync=True)  # and the disk is waited for
+            plan = make_plan(self._job, settings, node, choice, os.environ)
+        plan = bring_image(plan, settings, os.environ)
         self._record.note(**as_record(plan))
         for reason in plan.reasons:
             self._log.debug(reason)
@@ -157,6 +160,11 @@ class Run:
         self._journal.write(self._record.fields, sync=sync)
 
     def _start(self, plan: Plan) -> Container:
+        from jobwrap.launch.environment import runtime_environment
+        from jobwrap.launch.gate import Gate
+        from jobwrap.launch.keeper import Start
+        from jobwrap.launch.supervise import Container
+
         self._places.make_mount_points(
             ((mount.source, mount.target) for mount in plan.mounts), self._job.target
         )

@@ -26,9 +26,14 @@ class _Bare(ast.NodeTransformer):
 
 
 class _BareOwn(_Bare):
-    """For jobwrap's own modules: of fields only NamedTuple reads an annotation, and compiles each text."""
+    """For jobwrap's own: no annotation of theirs is read, and bundle.py has what is left of typing."""
 
     def visit_ImportFrom(self, node):
+        if node.module == "typing":
+            node.module = "jobwrap.bundle"
+            for alias in node.names:
+                alias.asname = alias.asname or alias.name
+                alias.name = alias.name if alias.name in ("NamedTuple", "TYPE_CHECKING") else "Anything"
         return None if node.module == "__future__" else node
 
     def visit_AnnAssign(self, node):
@@ -38,12 +43,18 @@ class _BareOwn(_Bare):
 
     def visit_ClassDef(self, node):
         if any(isinstance(base, ast.Name) and base.id == "NamedTuple" for base in node.bases):
-            for field in node.body:
-                if isinstance(field, ast.AnnAssign):
-                    field.annotation = ast.copy_location(ast.Constant(None), field.annotation)
-                else:
-                    self.visit(field)
-            return node
+            fields = [field for field in node.body if isinstance(field, ast.AnnAssign)]
+            names = tuple(field.target.id for field in fields)
+            defaults = {field.target.id: field.value for field in fields if field.value}
+            keys = [ast.Constant(name) for name in defaults]
+            facts = {
+                "__slots__": ast.Constant(()),
+                "_fields": ast.Constant(names),
+                "_field_defaults": ast.Dict(keys, list(defaults.values())),
+            }
+            assigned = [ast.Assign([ast.Name(name, ast.Store())], fact) for name, fact in facts.items()]
+            node.body = assigned + [part for part in node.body if part not in fields]
+            ast.fix_missing_locations(node)
         return self.generic_visit(node)
 
 

@@ -1,4 +1,8 @@
-"""The choice: from what the job asks for to one pinned Image that this node can run, and why."""
+"""The choice: from what the job asks for to one pinned Image that this node can run, and why.
+
+A child of its own looks at the image and imports what it needs for that; meanwhile its parent can do
+what it has to do before a launch anyway.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from jobwrap.failures import JobwrapError
-from jobwrap.image import look, tree
 from jobwrap.image.footprint import footprint
-from jobwrap.image.look import Looker
+from jobwrap.image.looker import SIF, Looker
 from jobwrap.image.needs import Need, Needs, merged
 from jobwrap.image.reference import REMOTE, Reference, parse_reference
 from jobwrap.job.spec import Job
-from jobwrap.node.probe import Hung, ask
+from jobwrap.node.probe import Hung, Pending
 from jobwrap.node.survey import Node
 from jobwrap.settings import Settings
 
@@ -49,31 +52,99 @@ class Image(NamedTuple):
     pull: str = ""
 
 
-def choose(job: Job, node: Node, settings: Settings, environ: Mapping[str, str] = os.environ) -> Image:
-    """The image for this job on this node, all of it read within one deadline.
+class Choice:
+    """The choice for one job on one node, all of it read within one deadline.
 
-    environ: for the proxies on the way to a catalog behind a URL. JobwrapError image.*, site.cvmfs_*,
-    site.storage, site.settings, site.catalog or policy.forbidden where none can be had.
+    Begins when it is made, and goes on while its maker does something else; after a `with` nothing of it
+    goes on.
     """
-    looker = Looker(job, node, settings, os.getcwd())
-    if job.image not in ("", "default"):  # what makes no sense needs no look
-        reference = parse_reference(job.image, looker.folder)
-        if reference.kind == REMOTE:
-            return _to_be_brought(reference, job, settings, "")
-    words: tuple[str, ...] = ()
-    if "://" in settings.catalog and look.asks_catalog(looker):
-        from jobwrap.image.published import with_catalog
 
-        looker, words = with_catalog(looker, environ)
-    try:
-        fields = ask_about(look.look, looker)
-    except JobwrapError as error:
-        if not job.image.startswith("docker://") or not error.failure.name.startswith(_NOT_IN_A_TREE):
-            raise
-        return _to_be_brought(parse_reference(job.image, looker.folder), job, settings, error.sentence)
-    rows, release, glibc = fields.pop("needs")
-    fields["reasons"] = (*words, *fields["reasons"])
-    return Image(**fields, needs=Needs(_needs(rows), release, glibc))
+    def __init__(
+        self, job: Job, node: Node, settings: Settings, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        """environ: for the proxies on the way to a catalog behind a URL.
+
+        JobwrapError image.unsupported for an image that makes no sense, site.catalog where none is to be had.
+        """
+        self._looker = Looker(job, node, settings, os.getcwd())
+        self._words: tuple[str, ...] = ()
+        self._remote: Reference | None = None
+        self._look: Look | None = None
+        if job.here:
+            return
+        if job.image not in ("", "default"):  # what makes no sense needs no look
+            reference = parse_reference(job.image, self._looker.folder)
+            if reference.kind == REMOTE:
+                self._remote = reference
+                return
+        if "://" in settings.catalog:
+            from jobwrap.image.look import asks_catalog
+            from jobwrap.image.published import with_catalog
+
+            if asks_catalog(self._looker):
+                self._looker, self._words = with_catalog(self._looker, environ)
+        self._look = Look(_look, self._looker)
+
+    def image(self) -> Image:
+        """What was chosen, for a task that runs in a container.
+
+        JobwrapError image.*, site.cvmfs_*, site.storage, site.settings or policy.forbidden where none can
+        be had.
+        """
+        job, settings = self._looker.job, self._looker.settings
+        if self._remote:
+            return _to_be_brought(self._remote, job, settings, "")
+        try:
+            fields = self._look.answer() if self._look else {}
+        except JobwrapError as error:
+            if not job.image.startswith("docker://") or not error.failure.name.startswith(_NOT_IN_A_TREE):
+                raise
+            return _to_be_brought(
+                parse_reference(job.image, self._looker.folder), job, settings, error.sentence
+            )
+        rows, release, glibc = fields.pop("needs")
+        fields["reasons"] = (*self._words, *fields["reasons"])
+        return Image(**fields, needs=Needs(_needs(rows), release, glibc))
+
+    def __enter__(self) -> Choice:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._look:
+            self._look.abandon()
+
+
+def choose(job: Job, node: Node, settings: Settings, environ: Mapping[str, str] = os.environ) -> Image:
+    """The image that a Choice comes to, with nothing to do meanwhile."""
+    with Choice(job, node, settings, environ) as choice:
+        return choice.image()
+
+
+class Look:
+    """A question about images, asked in a probe."""
+
+    def __init__(self, question: Callable[..., dict[str, Any]], looker: Looker, *args: str) -> None:
+        footprint.lay()
+        self._looker = looker
+        self._pending = Pending(question, looker, *args, what=f"the image {looker.job.image}")
+
+    def answer(self) -> dict[str, Any]:
+        """It, waited for; what the question raises, or site.* where it never came."""
+        try:
+            answer: dict[str, Any] = self._pending.answer(self._looker.settings.deadline)
+        except Hung as hung:
+            raise _hung(footprint.last(), self._looker, hung) from hung
+        return answer
+
+    def abandon(self) -> None:
+        """Nobody wants to know any more."""
+        self._pending.abandon()
+
+
+def _look(looker: Looker) -> dict[str, Any]:
+    from jobwrap.image.look import look
+
+    return look(looker)
 
 
 def planned_path(job: Job) -> str:
@@ -98,7 +169,7 @@ def _to_be_brought(reference: Reference, job: Job, settings: Settings, why: str)
             raise JobwrapError("image.unpinned", image=reference.text, path=path)
         reasons.append(f"{reference.text} can change; name its sha256 digest to run the same again")
     path = planned_path(job)
-    return Image(reference.text, path, look.SIF, "", "", Needs(), tuple(reasons), pull=reference.text)
+    return Image(reference.text, path, SIF, "", "", Needs(), tuple(reasons), pull=reference.text)
 
 
 def check_program(image: Image, job: Job, node: Node, settings: Settings) -> Image:
@@ -108,6 +179,8 @@ def check_program(image: Image, job: Job, node: Node, settings: Settings) -> Ima
     """
     if image.program or image.pull:
         return image
+    from jobwrap.image import look
+
     looker = Looker(job, node, settings, os.getcwd())
     found = ask_about(look.look_at_program, looker, image.path, image.kind)
     rows = _needs(found["needs"])
@@ -118,13 +191,7 @@ def check_program(image: Image, job: Job, node: Node, settings: Settings) -> Ima
 
 def ask_about(question: Callable[..., dict[str, Any]], looker: Looker, *args: str) -> dict[str, Any]:
     """The answer to a question about images, asked in a probe; site.* where it never came."""
-    footprint.lay()
-    what = f"the image {looker.job.image}"
-    try:
-        answer: dict[str, Any] = ask(question, looker, *args, deadline=looker.settings.deadline, what=what)
-    except Hung as hung:
-        raise _hung(footprint.last(), looker, hung) from hung
-    return answer
+    return Look(question, looker, *args).answer()
 
 
 def _needs(rows: Iterable[tuple[str, str, str]]) -> tuple[Need, ...]:
@@ -132,6 +199,8 @@ def _needs(rows: Iterable[tuple[str, str, str]]) -> tuple[Need, ...]:
 
 
 def _hung(path: str, looker: Looker, hung: Hung) -> JobwrapError:
+    from jobwrap.image import tree
+
     mount = tree.repository(looker.view.seen(path))
     if mount:
         return JobwrapError("site.cvmfs_hung", path=looker.view.on_node(mount), seconds=hung.seconds)

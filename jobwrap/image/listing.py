@@ -8,7 +8,8 @@ from jobwrap.failures import JobwrapError
 from jobwrap.image.catalog import Variant
 from jobwrap.image.choose import ask_about
 from jobwrap.image.fit import words
-from jobwrap.image.look import Looker, find, read_catalog
+from jobwrap.image.look import find, read_catalog
+from jobwrap.image.looker import Looker
 from jobwrap.image.tree import broken
 from jobwrap.image.variants import rank, unmet
 

@@ -7,45 +7,22 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any, NamedTuple
+from typing import Any
 
 from jobwrap.failures import JobwrapError
-from jobwrap.image import needs as reading
-from jobwrap.image import tree
+from jobwrap.image import reading, tree
 from jobwrap.image.catalog import Catalog, Variant, load_catalog
 from jobwrap.image.files import ABSENT, Files
 from jobwrap.image.fit import failing, judge, refusal, words
 from jobwrap.image.footprint import footprint
-from jobwrap.image.needs import Needs
+from jobwrap.image.looker import SANDBOX, SIF, Looker
+from jobwrap.image.needs import Needs, merged
 from jobwrap.image.program import PATH, Program, find_program
 from jobwrap.image.reference import NAME, REMOTE, Reference, parse_reference
 from jobwrap.image.scripts import read_variables
 from jobwrap.image.variants import Ranking, explain, rank
-from jobwrap.image.view import View, cvmfs_at, view_of
+from jobwrap.image.view import cvmfs_at, view_of
 from jobwrap.job.spec import Job
-from jobwrap.node.survey import Node
-from jobwrap.settings import Settings
-
-SANDBOX, SIF = "sandbox", "sif"
-
-
-class Looker(NamedTuple):
-    """Who looks for what, from where.
-
-    folder   where the job's relative paths begin
-    catalog  the text of the site's catalog where that lies behind a URL (published.py)
-    """
-
-    job: Job
-    node: Node
-    settings: Settings
-    folder: str
-    catalog: str = ""
-
-    @property
-    def view(self) -> View:
-        """The node's file system with CVMFS at its usual place."""
-        return cvmfs_at(self.node.cvmfs)
 
 
 def look(looker: Looker) -> dict[str, Any]:
@@ -136,7 +113,7 @@ def find(looker: Looker, asked: str, variant: Variant, reasons: list[str]) -> di
     program = _program(looker, path, kind)
     if program and program.elf:
         rows = (*needs.rows, *reading.needs_of_program(program.path, program.elf))
-        needs = needs._replace(rows=reading.merged(rows))
+        needs = needs._replace(rows=merged(rows))
     reasons = [*reasons, *check(looker, variant.reference, needs), *_driver(looker, variant.reference, needs)]
     return {
         "asked": asked,

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from jobwrap.failures import JobwrapError
 from jobwrap.image.catalog import Catalog, parse_catalog
-from jobwrap.image.look import Looker
+from jobwrap.image.looker import Looker
 from jobwrap.job.files import parse_table
 from jobwrap.node.probe import Hung, ask
 from jobwrap.transfer import small

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from jobwrap.failures import JobwrapError
 from jobwrap.image.elf import At
 from jobwrap.image.files import Files
-from jobwrap.image.needs import MACHINE, Need, Needs, merged, needs_of_labels, needs_of_variables
+from jobwrap.image.needs import MACHINE, Need, Needs, merged
+from jobwrap.image.reading import needs_of_labels, needs_of_variables
 from jobwrap.image.scripts import parse_variables
 
 _MAGIC, _MAGIC_AT = b"SIF_MAGIC\0", 32

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from jobwrap.failures import JobwrapError
 from jobwrap.image.choose import Image, choose
 from jobwrap.image.fit import in_words, judge
-from jobwrap.image.look import Looker
+from jobwrap.image.looker import Looker
 from jobwrap.job import htcondor
 from jobwrap.job.spec import Job
 from jobwrap.node.survey import Node, survey

@@ -62,7 +62,7 @@ def ask_all(
 
 
 class Pending:
-    """A question that nobody waits for.
+    """A question that is asked while its asker does something else.
 
     said  the answer, or the exception that stands for it, once came() is true
     cpu   the seconds of CPU that it took, then
@@ -71,6 +71,7 @@ class Pending:
     def __init__(self, question: Callable[..., Any], *args: object, what: str) -> None:
         self._child, self._source = _begin(question, args)
         os.set_blocking(self._source, False)
+        self._began = time.monotonic()
         self._what, self._blob = what, b""
         self.said: Any = None
         self.cpu = 0.0
@@ -83,13 +84,26 @@ class Pending:
         except BlockingIOError:
             return False
         os.close(self._source)
+        self._source = -1
         usage = os.wait4(self._child, 0)[2]
         self.said, self.cpu = _heard(self._blob, self._what), usage.ru_utime + usage.ru_stime
         return True
 
+    def answer(self, deadline: float) -> Any:
+        """The answer, waited for until `deadline` seconds after the question; raises as ask() does."""
+        (blob,) = _read_all([self._source], self._began + deadline - time.monotonic())
+        _end(self._child, self._source, killed=blob is None)
+        self._source = -1
+        answer = Hung(self._what, deadline) if blob is None else _heard(blob, self._what)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
     def abandon(self) -> None:
         """Nobody wants to know any more."""
-        _end(self._child, self._source, killed=True)
+        if self._source >= 0:
+            _end(self._child, self._source, killed=True)
+            self._source = -1
 
 
 def _begin(question: Callable[..., Any], args: tuple[object, ...]) -> tuple[int, int]:
@@ -158,8 +172,7 @@ def _read_all(sources: Sequence[int], deadline: float) -> list[bytes | None]:
         poll.register(source, select.POLLIN)
     unfinished = set(sources)
     while unfinished:
-        left = end - time.monotonic()
-        ready = poll.poll(left * 1000) if left > 0 else []
+        ready = poll.poll(max(0, end - time.monotonic()) * 1000)
         if not ready:
             break
         for source, _ in ready:

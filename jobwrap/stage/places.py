@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from jobwrap.job.spec import Job
-from jobwrap.stage.plan import Bound
+
+if TYPE_CHECKING:
+    from jobwrap.stage.plan import Bound
 
 
 class Places:

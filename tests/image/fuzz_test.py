@@ -13,7 +13,7 @@ from jobwrap.failures import JobwrapError
 from jobwrap.image.catalog import parse_catalog
 from jobwrap.image.elf import read_elf, read_versions
 from jobwrap.image.files import Files
-from jobwrap.image.needs import needs_of_variables, read_release, read_sandbox
+from jobwrap.image.reading import needs_of_variables, read_release, read_sandbox
 from jobwrap.image.reference import parse_reference
 from jobwrap.image.scripts import parse_variables
 from jobwrap.image.sif import needs_of_file, read_sif

@@ -3,7 +3,8 @@
 import pytest
 
 from jobwrap.image.files import Files
-from jobwrap.image.needs import Need, needs_of_variables, read_release, read_sandbox, version_key
+from jobwrap.image.needs import Need, version_key
+from jobwrap.image.reading import needs_of_variables, read_release, read_sandbox
 from jobwrap.image.view import view_of
 from tests.image.making import ARM, make_image
 

@@ -6,8 +6,9 @@ deadlines, checksums; the errand, the watchman and the sink see to these for all
 
 from __future__ import annotations
 
-import typing
 from importlib import import_module
+from typing import Any
+from typing import Protocol as Structure
 
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.sink import Sink
@@ -33,7 +34,7 @@ SCHEMES = {
 _OTHERS = "plugin"
 
 
-class Protocol(typing.Protocol):
+class Protocol(Structure):
     """What each module offers. It raises Trouble, or Passing where another try may help."""
 
     def get(self, place: str, sink: Sink, attempt: Attempt) -> None:
@@ -49,4 +50,6 @@ class Protocol(typing.Protocol):
 def protocol_of(scheme: str) -> Protocol:
     """The module that serves `scheme`."""
     name = SCHEMES.get(scheme.rpartition("+")[2], _OTHERS)
-    return typing.cast(Protocol, import_module(f"{__name__}.{name}"))
+    module: Any = import_module(f"{__name__}.{name}")
+    protocol: Protocol = module
+    return protocol
