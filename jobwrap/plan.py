@@ -61,6 +61,8 @@ def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ:
             Mount(each.source, f"{job.target}/{each.name}") for each in staging.bound if not each.in_place
         ]
         mounts, dropped = plan_mounts(job, settings, node.cvmfs, inputs, environ)
+        if image.driver:
+            mounts += tuple(Mount(path, place, path.startswith("/dev/")) for path, place in image.driver[1])
         instance = _instance(job, settings, node, image, mounts)
         runtime, unfit = container_command(node.runtime.name, instance)
         mounts = tuple(mount for mount in mounts if mount.source not in {each.source for each in unfit})
@@ -110,6 +112,7 @@ def _instance(job: Job, settings: Settings, node: Node, image: Image, mounts: tu
         gpus=node.gpus.vendor if node.gpus.granted else "",
         network=job.network or settings.network,
         deadline=settings.deadline,
+        libraries=image.driver[0] if image.driver else None,
     )
 
 

@@ -38,6 +38,8 @@ class Settings(NamedTuple):
     here          whether a job may run without a container
     time          the longest wall time in seconds, None for any
     network       "host", or "none": no task gets a network
+    nv_libraries  what becomes of libraries of the host's GPU driver that need a newer glibc than the image
+                  has: "leave-out", or "refuse": no job runs that would need one to use its GPU
     over_memory   what is done with a task that uses more than it was granted: "warn", or "kill"; most
                   batch systems act themselves
     over_disk     the same for what lies in its scratch folder
@@ -59,6 +61,7 @@ class Settings(NamedTuple):
     here: bool = True
     time: float | None = None
     network: str = "host"
+    nv_libraries: str = "refuse"
     over_memory: str = "warn"
     over_disk: str = "warn"
 
@@ -80,6 +83,7 @@ _KEYS: dict[str, dict[str, Any]] = {
         "here": words.flag,
         "time": words.duration,
         "network": words.one_of("host", "none"),
+        "nv_libraries": words.one_of("refuse", "leave-out"),
         "over_memory": words.one_of("warn", "kill"),
         "over_disk": words.one_of("warn", "kill"),
     },

@@ -7,7 +7,7 @@ choose.py   the door: choose() and the Image; look.py: what its probe does
 reference, view, files, tree   from what people write to a path, on file systems that may be sick
 elf, sif, scripts, program, needs, fit   what an image says it needs, and whether the node has it
 catalog, published, variants   names that stand for several images
-nvidia   the driver's libraries in the image
+nvidia, ldcache   the driver's libraries in the image
 pull, hold   before and while the task runs
 verb, listing, lint (rules, recipe, dockerfile), convert (definition)   jobwrap image
 """

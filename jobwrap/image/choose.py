@@ -37,6 +37,7 @@ class Image(NamedTuple):
     root_hash   of its CVMFS repository at that moment, "" where that is not told; likewise revision
     program     the task's program as the task sees it, "" where it is not there yet
     pull        what has to be brought to `path` first (pull.py), "" where it is there
+    driver      (libraries, binds) of the host's GPU driver for the container (nvidia.Driver), None for all
     """
 
     asked: str
@@ -50,6 +51,7 @@ class Image(NamedTuple):
     revision: str = ""
     program: str = ""
     pull: str = ""
+    driver: tuple[tuple[str, ...], tuple[tuple[str, str], ...]] | None = None
 
 
 class Choice:

@@ -114,7 +114,8 @@ def find(looker: Looker, asked: str, variant: Variant, reasons: list[str]) -> di
     if program and program.elf:
         rows = (*needs.rows, *reading.needs_of_program(program.path, program.elf))
         needs = needs._replace(rows=merged(rows))
-    reasons = [*reasons, *check(looker, variant.reference, needs), *_driver(looker, variant.reference, needs)]
+    driver, said = _driver(looker, variant.reference, needs)
+    reasons = [*reasons, *check(looker, variant.reference, needs), *said]
     return {
         "asked": asked,
         "path": path,
@@ -125,6 +126,7 @@ def find(looker: Looker, asked: str, variant: Variant, reasons: list[str]) -> di
         "reasons": tuple(reasons),
         **tree.repository_facts(content, looker.view),
         "program": program.path if program else "",
+        "driver": driver,
     }
 
 
@@ -180,18 +182,25 @@ def _program(looker: Looker, path: str, kind: str) -> Program | None:
     return find_program(job.command[0], f"{search}:{PATH}", job.target, files) if job.command else None
 
 
-def _driver(looker: Looker, image: str, needs: Needs) -> list[str]:
-    """What of the GPU's driver does not work with the image's glibc; JobwrapError if no task could use it."""
+def _driver(looker: Looker, image: str, needs: Needs) -> tuple[object, list[str]]:
+    """The Image's field driver, as plain data, and what to say of libraries that do not work with its glibc.
+
+    JobwrapError where no task could use the GPU and the site wants such a job refused.
+    """
     gpus = looker.node.gpus
     if not gpus.granted or gpus.vendor != "nvidia" or not needs.glibc:
-        return []
+        return None, []
     from jobwrap.image import nvidia
 
-    found = nvidia.clashes(nvidia.host_libraries(), needs.glibc)
+    libraries = nvidia.host_libraries(machine=looker.node.machine)
+    found = nvidia.clashes(libraries, needs.glibc)
+    if found and looker.settings.nv_libraries == "leave-out":
+        driver = nvidia.host_driver(found, libraries, os.environ.get("PATH", os.defpath))
+        return tuple(driver), nvidia.left_out(found, needs.glibc)
     fatal = [clash for clash in found if clash.fatal]
     if fatal and not looker.job.ignore_needs:
         raise nvidia.refusal(image, needs.glibc, fatal)
-    return [f"no program can load {each.library}: {nvidia.words(each, needs.glibc)}" for each in found]
+    return None, [f"no program can load {each.library}: {nvidia.words(each, needs.glibc)}" for each in found]
 
 
 def check(looker: Looker, image: str, needs: Needs) -> list[str]:

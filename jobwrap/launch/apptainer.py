@@ -26,13 +26,17 @@ def command(instance: Instance) -> tuple[tuple[str, ...], tuple[Dropped, ...]]:
         "exec",
         *_ISOLATION,
         *_NETWORK[instance.network],
-        *_GPUS[instance.gpus],
+        *(_GPUS[instance.gpus] if instance.libraries is None else _libraries(instance.libraries)),
         "--pwd",
         instance.target,
         *_mounts(instance.mounts),
         instance.image,
     )
     return words, ()
+
+
+def _libraries(paths: tuple[str, ...]) -> tuple[str, ...]:
+    return ("--containlibs", ",".join(paths)) if paths else ()
 
 
 def _mounts(mounts: Sequence[Mount]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ class Instance(NamedTuple):
     image     path of the image; kind: "sandbox" or "sif"
     target    the task's working directory, where scratch is
     gpus      the maker of the GPUs that were granted, "" for none
+    libraries of their driver, None for all that the runtime finds; mounts then has the devices too
     network   "host" or "none"
     deadline  seconds that a look at the image may take
     """
@@ -26,3 +27,4 @@ class Instance(NamedTuple):
     gpus: str
     network: str
     deadline: float
+    libraries: tuple[str, ...] | None = None

@@ -1,11 +1,11 @@
 """Hostile files: an answer or a clear error, never a traceback, never more than 16 MB read.
 
-JOBWRAP_FUZZ=100000 tries that many of each kind; a few hundred are tried in every run.
+JOBWRAP_FULL=1 tries 100,000 of each kind; a few hundred are tried in every run.
 """
 
 import json
-import os
 import random
+import struct
 
 import pytest
 
@@ -13,15 +13,17 @@ from jobwrap.failures import JobwrapError
 from jobwrap.image.catalog import parse_catalog
 from jobwrap.image.elf import read_elf, read_versions
 from jobwrap.image.files import Files
+from jobwrap.image.ldcache import parse_cache
 from jobwrap.image.reading import needs_of_variables, read_release, read_sandbox
 from jobwrap.image.reference import parse_reference
 from jobwrap.image.scripts import parse_variables
 from jobwrap.image.sif import needs_of_file, read_sif
 from jobwrap.image.view import view_of
 from jobwrap.job.files import read_table
+from tests.fuzzing import rounds
 from tests.image.making import make_elf, make_image, make_sif
 
-TIMES = int(os.environ.get("JOBWRAP_FUZZ", "300"))
+TIMES = rounds(300)
 ODD = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 62, (1 << 63) - 1, (1 << 64) - 1)
 VERSIONS = {"wanted": (("a", "G_1"), ("b", "G_2")), "defined": ("c", "G_3")}
 ELF = make_elf(isa=7, kernel=(3, 2, 0), interpreter="/lib/ld.so", **VERSIONS)
@@ -77,6 +79,13 @@ def read(tmp_path):
 def test_any_elf_file_is_read_or_passed_over(read, parser):
     for content in mutations(ELF, parser.__name__):
         read(content, parser)
+
+
+def test_any_loaders_cache_is_read():
+    head = b"glibc-ld.so.cache1.1" + (2).to_bytes(4, "little") + bytes(24)
+    rows = b"".join(struct.pack("<iIIIQ", 0x303, 96, place, 0, 0) for place in (99, 102))
+    for content in mutations(head + rows + b"ab\0/c\0/d\0", "cache"):
+        assert len(parse_cache(content, "x86_64")) <= len(content)
 
 
 def test_an_elf_file_that_claims_the_largest_of_everything_is_read_within_the_limit(read):

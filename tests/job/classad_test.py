@@ -1,6 +1,5 @@
 """The ClassAd parser: literals as values, all else as text."""
 
-import os
 import random
 import subprocess
 from importlib import import_module
@@ -8,8 +7,9 @@ from importlib import import_module
 import pytest
 
 from jobwrap.job.classad import Expression, format_value, parse_ad, parse_value
+from tests.fuzzing import rounds
 
-ROUNDS = int(os.environ.get("JOBWRAP_FUZZ", "3000"))  # 100000 in a release's run; each is an ad
+ROUNDS = rounds(3000)  # each is an ad
 
 
 @pytest.mark.parametrize(

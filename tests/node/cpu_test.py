@@ -1,6 +1,5 @@
 """CPU levels and features, with archspec as the oracle."""
 
-import os
 import random
 from pathlib import Path
 
@@ -9,9 +8,10 @@ from archspec.cpu import TARGETS
 from archspec.cpu import detect as archspec
 
 from jobwrap.node.cpu import LEVELS, find_cpu, normalise_level, read_cpu
+from tests.fuzzing import rounds
 
 TREES = Path(__file__).parent / "trees" / "cpu"
-ROUNDS = int(os.environ.get("JOBWRAP_FUZZ", "3000"))  # 100000 in a release's run; each is a text
+ROUNDS = rounds(3000)  # each is a text
 BASE = "fpu cx8 cmov fxsr lm mmx sse sse2"
 V2 = f"{BASE} cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3"
 V3 = f"{V2} abm avx avx2 bmi1 bmi2 f16c fma movbe xsave"
