@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jobwrap.launch.supervise import Container, TaskEnd
     from jobwrap.launch.watch import Watch
     from jobwrap.plan import Plan
+    from jobwrap.stage.outputs import Delivered
     from jobwrap.transfer.options import Options
 
 
@@ -247,23 +248,27 @@ class Run:
         ]
         if not self._job.outputs or not wanted or ending.of != "task":
             return ending
-        from jobwrap.stage.outputs import stage_out
+        from jobwrap.stage.outputs import StageOut
         from jobwrap.transfer.credentials import identities
 
+        withheld = identities(os.environ, more=(self._journal.target,))
+        leaving = StageOut(self._job.outputs, self._job.scratch, withheld)
         try:
-            delivered = stage_out(
-                self._job.outputs, self._job.scratch, self._transfer_options(), identities(os.environ)
-            )
+            leaving.deliver(self._transfer_options())
         except JobwrapError as error:
             if ending.code:  # the task's own end is what counts
                 return ending._replace(evidence=(*ending.evidence, error.sentence))
             return failed(error)
+        finally:
+            self._note_outputs(leaving.delivered)
+        return ending
+
+    def _note_outputs(self, delivered: list[Delivered]) -> None:
         self._record.note(
             outputs=[{**each._asdict(), "url": without_secrets(each.url)} for each in delivered]
         )
         for output in self._record.fields["outputs"]:
             self._log.info("delivered", **output)
-        return ending
 
 
 def _refuse(error: JobwrapError) -> int:

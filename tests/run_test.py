@@ -213,7 +213,14 @@ def test_an_output_is_delivered_outside_scratch(jobwrap, tmp_path):
     place = tmp_path / "results" / "out.txt"
     ran = jobwrap.run(*DEBIAN, "--output", f"out.txt=file://{place}", "--", "sh", "-c", "echo done > out.txt")
     assert (ran.code, place.read_text()) == (0, "done\n")
-    assert ran.record["outputs"] == [{"name": "out.txt", "url": f"file://{place}", "bytes": 5}]
+    (told,) = ran.record["outputs"]
+    assert (told["name"], told["url"], told["bytes"], told["attempts"]) == (
+        "out.txt",
+        f"file://{place}",
+        5,
+        1,
+    )
+    assert told["checksum"] == ["sha256", hashlib.sha256(b"done\n").hexdigest()]
 
 
 @pytest.mark.parametrize("make", ["ln -s /etc/passwd out", "mkfifo out", "ln -s /etc out; true"])

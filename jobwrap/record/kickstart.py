@@ -125,9 +125,9 @@ def _files(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield each["name"], {"lfn": each["name"], "file_name": each["name"], "size": each["bytes"]}
     for each in record.get("outputs", ()):
         output = {"lfn": each["name"], "file_name": each["name"], "size": each["bytes"], "output": True}
-        checksum = each.get("checksum") or ""
-        if checksum.startswith("sha256:"):
-            output["sha256"] = checksum.partition(":")[2]
+        algorithm, digest = each.get("checksum") or ("", "")
+        if algorithm == "sha256":
+            output["sha256"] = digest
         yield each["name"], output
 
 

@@ -87,4 +87,14 @@ def _went(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
         memory, source = size(usage.get("peak_memory", 0)), usage["sources"].get("peak_memory", "untold")
         yield "usage", f"{usage.get('cpu_seconds', 0):.2f} s of CPU, {memory} at most ({source})"
     for each in record.get("outputs", ()):
-        yield "output", f"{each['name']}: {size(each['bytes'])} to {each['url'] or 'the scratch folder'}"
+        yield "output", _output(each)
+
+
+def _output(each: dict[str, Any]) -> str:
+    where = f"in {each.get('seconds', 0):.2f} s to {each['url']}" if each["url"] else "in the scratch folder"
+    return f"{each['name']}: {size(each['bytes'])} {where}{_digest(each.get('checksum'))}"
+
+
+def _digest(checksum: list[str] | None) -> str:
+    """As much of it as is compared by eye."""
+    return f", {checksum[0]} {checksum[1][:12]}…" if checksum else ""

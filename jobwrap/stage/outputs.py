@@ -1,172 +1,169 @@
-"""Find and deliver the outputs once no process of the task is left.
-
-The task was hostile to whoever reads its files: each path component is opened without following
-links, and only regular files are read.
-"""
+"""Judge all outputs once no process of the task is left, and only then deliver the first of them."""
 
 from __future__ import annotations
 
-import errno
-import fnmatch
 import os
-import stat
-from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
-from jobwrap import control
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Output
+from jobwrap.stage.scratch import Scratch, is_pattern, refused
 from jobwrap.transfer.options import Options
+from jobwrap.transfer.url import below
 
 _SHOWN = 20  # names in the list of what is there instead of a missing output
+# Bytes in scratch, all files together, that are read for a checksum although nobody sends them: some
+# seconds at most. What is more is told by its sizes alone.
+_READ = 4 << 30
+_BLOCK = 1 << 20
 
 
 class Delivered(NamedTuple):
-    """One file of an output: its path in scratch, where it went ("" stays in scratch), its bytes."""
+    """One file of an output: its path in scratch, where it went ("" stays in scratch), its bytes.
+
+    seconds and attempts are those that its delivery took; checksum is (algorithm, hex digest) or None.
+    """
 
     name: str
     url: str
     bytes: int
+    seconds: float = 0.0
+    attempts: int = 0
+    checksum: tuple[str, str] | None = None
 
 
-Identities = frozenset[tuple[int, int]]  # device and number of files
+class Judged(NamedTuple):
+    """A file that may be delivered to `url`; inode tells whether it is still the one that was looked at."""
+
+    name: str
+    url: str
+    bytes: int
+    inode: tuple[int, int]
 
 
-def stage_out(
-    outputs: tuple[Output, ...], scratch: str, options: Options, secret: Identities = frozenset()
-) -> list[Delivered]:
-    """Delivers all outputs; JobwrapError output.missing, output.refused or output.undelivered.
+class StageOut:
+    """The outputs of one job on their way; `withheld` are inodes of files that must stay where they are."""
 
-    All of them are looked at before the first is delivered. Files that are `secret` are no outputs.
-    """
-    top = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        found = [(output, sorted(_find(top, output.name, secret))) for output in outputs]
-        for output, names in found:
-            if not names:
-                raise JobwrapError("output.missing", name=output.name, present=_present(scratch))
-        done = []
-        for output, names in found:
-            for name in names:
-                done.append(_deliver(top, output, name, options))
-        return done
-    finally:
-        os.close(top)
+    def __init__(
+        self,
+        outputs: tuple[Output, ...],
+        scratch: str,
+        withheld: frozenset[tuple[int, int]] = frozenset(),
+    ) -> None:
+        self._outputs, self._path, self._withheld = outputs, scratch, withheld
+        self._done: dict[int, Delivered] = {}
 
+    @property
+    def delivered(self) -> list[Delivered]:
+        """What is where it should be, in the order of the outputs; also after a failure."""
+        return [one for _, one in sorted(self._done.items())]
 
-def _deliver(top: int, output: Output, name: str, options: Options) -> Delivered:
-    file = _open(top, name)
-    try:
-        if not output.url:
-            return Delivered(name, "", os.fstat(file).st_size)
-        from jobwrap.transfer.deliver import deliver
+    def deliver(self, options: Options) -> None:
+        """All of them, many at once; JobwrapError output.missing, output.refused or output.undelivered.
 
-        # By the descriptor that was judged, not by a name that may mean another file by now.
-        done = deliver(f"/proc/self/fd/{file}", _destination(output, name), options)
-        return Delivered(name, done.url, done.bytes)
-    finally:
-        os.close(file)
+        Of the first two nothing was delivered, unless somebody still changed the folder meanwhile.
+        """
+        with Scratch(self._path) as self._scratch:
+            files = self._judge()
+            self._leave(files)
+            self._send(files, options)
+
+    def _judge(self) -> list[Judged]:
+        """Every file is opened and looked at, one at a time: there may be more than descriptors."""
+        files: dict[tuple[str, str], Judged] = {}
+        taken: dict[str, str] = {}  # which file goes to a URL
+        for output in self._outputs:
+            found = [one for name in self._scratch.find(output.name) if (one := self._look(output, name))]
+            if not found:
+                raise JobwrapError("output.missing", name=output.name, present=self._present())
+            for one in found:
+                if one.url and taken.setdefault(one.url, one.name) != one.name:
+                    raise refused(one.name, f"{taken[one.url]} goes to the same place")
+                files[one.name, one.url] = one
+        return list(files.values())
+
+    def _look(self, output: Output, name: str) -> Judged | None:
+        """None for a file that a pattern or a folder meets and that is no output."""
+        file = self._scratch.open(name)
+        try:
+            seen = os.fstat(file)
+        finally:
+            os.close(file)
+        inode = seen.st_dev, seen.st_ino
+        if inode not in self._withheld:
+            return Judged(name, _destination(output, name), seen.st_size, inode)
+        if name == output.name:
+            raise refused(name, "it is a credential, or jobwrap's own")
+        return None
+
+    def _leave(self, files: list[Judged]) -> None:
+        """Those that stay, with their checksums where it costs little."""
+        stay = [(index, one) for index, one in enumerate(files) if not one.url]
+        cheap = sum(one.bytes for _, one in stay) <= _READ
+        for index, one in stay:
+            checksum = ("sha256", self._sha256(one)) if cheap else None
+            self._done[index] = Delivered(one.name, "", one.bytes, checksum=checksum)
+
+    def _send(self, files: list[Judged], options: Options) -> None:
+        away = [(index, one) for index, one in enumerate(files) if one.url]
+        if not away:
+            return
+        from jobwrap.transfer.deliver import Delivering, Parcel
+
+        parcels = [Parcel(one.name, partial(self._open, one), one.url) for _, one in away]
+        work = Delivering(parcels, options, keep=(self._scratch.top,))
+        try:
+            work.wait()
+        finally:
+            for at, told in work.delivered.items():
+                index, one = away[at]
+                self._done[index] = Delivered(one.name, *told)
+
+    def _open(self, judged: Judged) -> int:
+        """The file that was judged, and no other: a name may have come to mean something else since."""
+        try:
+            file = self._scratch.open(judged.name)
+        except FileNotFoundError:
+            raise refused(judged.name, "it was gone when its turn came") from None
+        seen = os.fstat(file)
+        if (seen.st_dev, seen.st_ino) != judged.inode:
+            os.close(file)
+            raise refused(judged.name, "it was another file when its turn came")
+        return file
+
+    def _sha256(self, judged: Judged) -> str:
+        from hashlib import sha256
+
+        digest, block = sha256(), memoryview(bytearray(min(_BLOCK, judged.bytes) or 1))
+        file = self._open(judged)
+        try:
+            while count := os.readv(file, [block]):
+                digest.update(block[:count])
+        finally:
+            os.close(file)
+        return digest.hexdigest()
+
+    def _present(self) -> str:
+        """The files that are there, for who looks for one under another name."""
+        names = sorted(name for name in self._scratch.walk() if name[0] != "." and self._is_shown(name))
+        shown = ", ".join(names[:_SHOWN]) or "nothing"
+        return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+    def _is_shown(self, name: str) -> bool:
+        if not self._withheld:
+            return True
+        seen = self._scratch.look(name)
+        return (seen.st_dev, seen.st_ino) not in self._withheld
 
 
 def _destination(output: Output, name: str) -> str:
-    """A single file goes to the URL itself, those of a folder, a glob or a URL with a slash below it."""
-    if name == output.name and not output.url.endswith("/"):
-        return output.url
-    below = name[len(output.name) + 1 :] if name.startswith(output.name + "/") else name.rpartition("/")[2]
-    return f"{output.url.rstrip('/')}/{below}"
-
-
-def _find(top: int, pattern: str, secret: Identities) -> Iterator[str]:
-    """The files that a name, a folder or a pattern means, as paths relative to the scratch folder."""
-    for name in _expand(top, "", pattern.split("/")):
-        try:
-            for file, status in _walk(top, name):
-                if (status.st_dev, status.st_ino) not in secret:
-                    yield file
-                elif file == pattern:
-                    raise JobwrapError("output.refused", name=name, problem="it is a credential")
-        except FileNotFoundError:
-            continue
-
-
-def _expand(top: int, folder: str, parts: list[str]) -> Iterator[str]:
-    """The names that a pattern may mean, one part of its path after the other, as a shell does it."""
-    part, rest = parts[0], parts[1:]
-    names = [part]
-    if any(mark in part for mark in "*?["):
-        names = [name for name in _names(top, folder) if fnmatch.fnmatchcase(name, part)]
-    for name in names:
-        path = f"{folder}/{name}" if folder else name
-        yield from _expand(top, path, rest) if rest else (path,)
-
-
-def _walk(top: int, name: str) -> Iterator[tuple[str, os.stat_result]]:
-    """The file, or all that is below the folder."""
-    status = _stat(top, name)
-    if not stat.S_ISDIR(status.st_mode):
-        yield name, status
-        return
-    for each in _names(top, name):
-        yield from _walk(top, f"{name}/{each}")
-
-
-def _names(top: int, folder: str) -> list[str]:
-    """What is in a folder, none where it is none; jobwrap's own is in nobody's sight."""
-    try:
-        opened = _open(top, folder, os.O_DIRECTORY) if folder else os.dup(top)
-    except FileNotFoundError:
-        return []
-    try:
-        return sorted(name for name in os.listdir(opened) if folder or name != control.NAME)
-    finally:
-        os.close(opened)
-
-
-def _stat(top: int, name: str) -> os.stat_result:
-    folder, _, last = name.rpartition("/")
-    opened = _open(top, folder, os.O_DIRECTORY) if folder else os.dup(top)
-    try:
-        return os.stat(last, dir_fd=opened, follow_symlinks=False)
-    finally:
-        os.close(opened)
-
-
-def _open(top: int, name: str, flags: int = 0) -> int:
-    """Opens a path below `top`, none of whose components may be a link; a file must be a regular one.
-
-    FileNotFoundError where it is not there, JobwrapError output.refused where it may not be read.
-    """
-    at = os.dup(top)
-    *folders, last = name.split("/")
-    try:
-        for part in folders:
-            at, above = _open_part(at, part, os.O_DIRECTORY, name), at
-            os.close(above)
-        # O_NONBLOCK: a FIFO would wait for someone to write to it.
-        opened = _open_part(at, last, os.O_NONBLOCK | flags, name)
-    finally:
-        os.close(at)
-    if not flags & os.O_DIRECTORY and not stat.S_ISREG(os.fstat(opened).st_mode):
-        os.close(opened)
-        raise JobwrapError("output.refused", name=name, problem="it is neither a plain file nor a folder")
-    return opened
-
-
-def _open_part(at: int, part: str, flags: int, name: str) -> int:
-    try:
-        return os.open(part, os.O_RDONLY | os.O_NOFOLLOW | flags, dir_fd=at)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        problem = str(error.strerror)
-        if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            if not stat.S_ISLNK(os.stat(part, dir_fd=at, follow_symlinks=False).st_mode):
-                raise FileNotFoundError from error  # a file, where the name wants a folder
-            problem = "a link stands in its path"
-        raise JobwrapError("output.refused", name=name, problem=problem) from error
-
-
-def _present(scratch: str) -> str:
-    names = [name for name in sorted(os.listdir(scratch)) if name != control.NAME]
-    shown = ", ".join(names[:_SHOWN]) or "nothing"
-    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    """A single file goes to the URL itself; those of a folder, a pattern or a URL with a slash below it."""
+    if not output.url:
+        return ""
+    if name == output.name:
+        return below(output.url, name.rpartition("/")[2]) if output.url.endswith("/") else output.url
+    parts, depth = output.name.split("/"), 0
+    while depth < len(parts) and not is_pattern(parts[depth]):
+        depth += 1
+    return below(output.url, name.split("/", depth)[depth])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from jobwrap.transfer.trouble import DENIED, Trouble
 from jobwrap.transfer.url import Url
@@ -20,6 +20,11 @@ BEARER_PLACES = "$BEARER_TOKEN, $BEARER_TOKEN_FILE, $XDG_RUNTIME_DIR and /tmp (b
 PROXY_PLACES = "$X509_USER_PROXY and /tmp (x509up_u<uid>)"
 # Variables that name a file or a folder of credentials, and what of a home is one.
 _NAMED = ("_CONDOR_CREDS", "BEARER_TOKEN_FILE", "X509_USER_PROXY", "X509_USER_KEY", "XDG_RUNTIME_DIR")
+# Variables that name a file which is no output. HTCondor's starter takes orders from who has the last.
+_FILES = (
+    *("BEARER_TOKEN_FILE", "X509_USER_PROXY", "X509_USER_KEY", "KRB5CCNAME", "AWS_SHARED_CREDENTIALS_FILE"),
+    *("AWS_WEB_IDENTITY_TOKEN_FILE", "GOOGLE_APPLICATION_CREDENTIALS", "_CONDOR_CHIRP_CONFIG"),
+)
 _AT_HOME = (".globus", ".ssh", ".condor", ".aws", ".gnupg", ".netrc")
 
 
@@ -100,15 +105,18 @@ def places(environ: Mapping[str, str]) -> list[str]:
     return [*named, *usual, *(f"{home}/{name}" for home in homes if home for name in _AT_HOME)]
 
 
-def identities(environ: Mapping[str, str]) -> frozenset[tuple[int, int]]:
-    """Device and number of each file that is a credential of the job, under whatever name it is seen."""
+def identities(environ: Mapping[str, str], more: Iterable[str] = ()) -> frozenset[tuple[int, int]]:
+    """Device and number of each file that is a credential of the job, under whatever name it is seen.
+
+    So of the paths in `more`, which are no less the job's own.
+    """
     folder = environ.get("_CONDOR_CREDS", "")
     try:
         files = [os.path.join(folder, name) for name in os.listdir(folder)] if folder else []
     except OSError:
         files = []
-    files += filter(None, (environ.get("BEARER_TOKEN_FILE"), environ.get("X509_USER_PROXY")))
-    return frozenset(filter(None, map(_identity, files)))
+    named = (environ.get(name, "").rpartition("FILE:")[2] for name in _FILES)
+    return frozenset(filter(None, map(_identity, filter(None, (*files, *named, *more)))))
 
 
 def _identity(path: str) -> tuple[int, int] | None:

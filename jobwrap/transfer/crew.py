@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from queue import SimpleQueue
 
+from jobwrap.failures import JobwrapError
 from jobwrap.transfer.apart import Link
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.errand import Errand
@@ -152,6 +153,8 @@ class Crew:
             self._done(end)
         elif isinstance(end, Busy):
             self._call(errand, _SOON)
+        elif isinstance(end, JobwrapError):  # one that is beyond all places
+            self._fail(end.failure.name, {name: str(fact) for name, fact in end.facts.items()})
         elif not isinstance(end, Trouble):
             self._fail("jobwrap.bug", {"problem": f"{type(end).__name__}: {end}"})
         elif end.kind in (NO_SPACE, SCRATCH):  # another place would not mend it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from jobwrap.transfer.apart import Link
@@ -14,15 +15,16 @@ from jobwrap.transfer.work import Work
 
 
 class Parcel(NamedTuple):
-    """An open file on its way to `url`, a path or a URL.
+    """A file on its way to `url`, a path or a URL.
 
     name      what a failure calls it
-    file      descriptor, open for reading; read without moving its position
+    open      a descriptor of it for each try, closed afterwards. Called in another process, by several
+              threads; JobwrapError ends the whole delivery
     checksum  (algorithm, hex digest) where it is known already
     """
 
     name: str
-    file: int
+    open: Callable[[], int]
     url: str
     checksum: tuple[str, str] | None = None
 
@@ -47,46 +49,43 @@ def deliver(
     checksum: tuple[str, str] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Delivered:
-    """Bring the file `path` to `url`. As deliver_all, and OSError where `path` cannot be opened."""
+    """Bring the file `path` to `url`: JobwrapError as Delivering, OSError where `path` cannot be opened.
+
+    Cancelled when `cancelled()` became true.
+    """
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return deliver_all([Parcel(path, file, url, checksum)], options, cancelled)[0]
+        parcel = Parcel(path, partial(os.dup, file), url, checksum)
+        return Delivering([parcel], options, keep=(file,)).wait(cancelled)[0]
     finally:
         os.close(file)
 
 
-def deliver_all(
-    parcels: Sequence[Parcel], options: Options, cancelled: Callable[[], bool] | None = None
-) -> list[Delivered]:
-    """Deliver all of them and return when the last is there, in the order of `parcels`.
+class Delivering(Work[list[Delivered]]):
+    """Files on their way out, many at once; the result is in the order of the parcels.
 
     Each comes under its name only when it is whole there, where the protocol can do that. The first that
-    finally fails ends the others: JobwrapError output.undelivered or policy.forbidden. Cancelled when
-    `cancelled()` became true.
+    finally fails ends the others: JobwrapError output.undelivered, policy.forbidden or what open() raised.
+
+    delivered  those that are there, by their place among the parcels
+    keep       descriptors that the parcels' open() uses
     """
-    return Delivering(parcels, options).wait(cancelled) if parcels else []
 
-
-class Delivering(Work[list[Delivered]]):
-    """Files on their way out."""
-
-    def __init__(self, parcels: Sequence[Parcel], options: Options) -> None:
-        self._delivered: dict[int, Delivered] = {}
+    def __init__(self, parcels: Sequence[Parcel], options: Options, keep: tuple[int, ...] = ()) -> None:
+        self.delivered: dict[int, Delivered] = {}
         self._parcels, self._prefix = parcels, prefix()
-        super().__init__(
-            _deliver, parcels, self._prefix, options, keep=tuple(parcel.file for parcel in parcels)
-        )
+        super().__init__(_deliver, parcels, self._prefix, options, keep=keep)
 
     def take(self, kind: str, told: tuple[Any, ...]) -> None:
-        self._delivered[told[0]] = Delivered(*told[1])
+        self.delivered[told[0]] = Delivered(*told[1])
 
     def result(self) -> list[Delivered]:
-        return [one for _, one in sorted(self._delivered.items())]
+        return [one for _, one in sorted(self.delivered.items())]
 
     def clean(self) -> None:
-        if len(self._delivered) < len(self._parcels):
-            for parcel in self._parcels:
-                remove_parts(_folder(parcel.url), self._prefix)
+        if len(self.delivered) < len(self._parcels):
+            for folder in {_folder(parcel.url) for parcel in self._parcels}:
+                remove_parts(folder, self._prefix)
 
 
 def _folder(url: str) -> str:

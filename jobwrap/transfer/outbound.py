@@ -12,7 +12,7 @@ from jobwrap.transfer.crew import Crew
 from jobwrap.transfer.errand import Errand
 from jobwrap.transfer.options import Options
 from jobwrap.transfer.source import Source
-from jobwrap.transfer.trouble import FORBIDDEN
+from jobwrap.transfer.trouble import FORBIDDEN, SCRATCH
 from jobwrap.transfer.url import redact
 
 if TYPE_CHECKING:
@@ -26,18 +26,26 @@ class Outbound(Errand):
 
     def __init__(self, parcel: Parcel, index: int, prefix: str, options: Options) -> None:
         super().__init__((parcel.url,), options, checked=True)
-        self._parcel, self._index = parcel, index
-        self._source = Source(parcel.file, f"{prefix}{index}.part", parcel.checksum)
+        self._parcel, self._index, self._prefix = parcel, index, prefix
         self._shown = redact(parcel.url)
+        self.renew()
+
+    def renew(self) -> None:
+        part = f"{self._prefix}{self._index}.{self.attempts}.part"
+        also = (FINGERPRINT,) if self.options.fingerprint else ()
+        self._source = Source(self._parcel.open, part, self._parcel.checksum, also)
 
     def step(self, attempt: Attempt) -> object:
-        self.protocol().put(self._source, self._parcel.url, attempt)
-        checksum = (FINGERPRINT, self._source.digest(FINGERPRINT)) if self.options.fingerprint else None
-        how = (time.monotonic() - self.started, self.attempts + attempt.asked, checksum)
-        return ("delivered", self._index, (self._shown, self._source.size, *how))
+        with self._source as source:
+            self.protocol().put(source, self._parcel.url, attempt)
+            checksum = (FINGERPRINT, source.digest(FINGERPRINT)) if self.options.fingerprint else None
+            how = (time.monotonic() - self.started, self.attempts + attempt.asked, checksum)
+            return ("delivered", self._index, (self._shown, source.size, *how))
 
     def verdict(self) -> tuple[str, dict[str, str]]:
         name, why = self._parcel.name, self.skipped[-1][1]
+        if SCRATCH in self.kinds:
+            return "site.scratch", {"path": name, "problem": why}
         if FORBIDDEN in self.kinds:
             return "policy.forbidden", {"what": f"to deliver {name} to {self._shown}", "rule": why}
         return "output.undelivered", {"name": name, "url": self._shown, "problem": why}

@@ -30,7 +30,7 @@ def links(entity, name):
 def record():
     return a_record(
         outputs=[
-            {"name": "result.json", "url": "", "bytes": 5},
+            {"name": "result.json", "url": "", "bytes": 5, "checksum": ["sha256", DIGEST]},
             {"name": "hist.root", "url": "https://data.example.org/out/hist.root", "bytes": 7},
         ],
         transfers=[

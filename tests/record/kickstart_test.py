@@ -25,7 +25,7 @@ def parsed(tmp_path):
 
 @pytest.mark.node
 def test_pegasus_reads_a_records_figures(parsed):
-    outputs = [{"name": "result.root", "url": "", "bytes": 3 << 20, "checksum": "sha256:" + "ab" * 32}]
+    outputs = [{"name": "result.root", "url": "", "bytes": 3 << 20, "checksum": ["sha256", "ab" * 32]}]
     transfers = [{"name": "events.bin", "bytes": 2 << 20, "seconds": 1, "source": "x", "attempts": 1}]
     record = a_record(FAILED, outputs=outputs, transfers=transfers)
     (read,) = parsed(invocation(record, {"USER": "alice", "OSG_SITE_NAME": "Uni"}))

@@ -2,12 +2,15 @@
 
 import os
 import urllib.request
+import zlib
+from functools import partial
 
 import pytest
 
 from jobwrap.failures import JobwrapError
-from jobwrap.transfer.deliver import Parcel, deliver, deliver_all
+from jobwrap.transfer.deliver import Delivering, Parcel, deliver
 from jobwrap.transfer.fetch import Cancelled
+from jobwrap.transfer.source import Source
 from tests.servers import serving
 from tests.transfer.conftest import SWIFT
 from tests.transfer.fault_server import CONTENT, SHA256
@@ -151,18 +154,51 @@ def test_many_are_delivered_at_once_and_told_in_their_order(tmp_path, faults):
     parcels = []
     for index in range(20):
         (tmp_path / str(index)).write_bytes(bytes([index]) * (index + 1))
-        file = os.open(tmp_path / str(index), os.O_RDONLY)
-        parcels.append(Parcel(str(index), file, f"{faults.url}/put/{index}"))
-    delivered = deliver_all(parcels, SWIFT)
+        opened = partial(os.open, tmp_path / str(index), os.O_RDONLY)
+        parcels.append(Parcel(str(index), opened, f"{faults.url}/put/{index}"))
+    delivered = Delivering(parcels, SWIFT).wait()
     assert [one.bytes for one in delivered] == list(range(1, 21))
     assert stored(faults, "put/19") == bytes([19]) * 20
-    for parcel in parcels:
-        os.close(parcel.file)
 
 
-def test_the_first_that_fails_is_named(tmp_path, output, faults):
-    with open(output, "rb") as file:
-        parcels = [Parcel("good", file.fileno(), f"{faults.url}/put/x")]
-        parcels.append(Parcel("bad", file.fileno(), f"{faults.url}/put_refused/x"))
-        with pytest.raises(JobwrapError, match="the output bad"):
-            deliver_all(parcels, SWIFT)
+def test_the_first_that_fails_is_named(output, faults):
+    opened = partial(os.open, output, os.O_RDONLY)
+    parcels = [Parcel("good", opened, f"{faults.url}/put/x")]
+    parcels.append(Parcel("bad", opened, f"{faults.url}/put_refused/x"))
+    with pytest.raises(JobwrapError, match="the output bad"):
+        Delivering(parcels, SWIFT).wait()
+
+
+def test_what_cannot_be_opened_when_its_turn_comes_ends_all_with_its_own_failure(output, faults):
+    def swapped():
+        raise JobwrapError("output.refused", name="out", problem="it was another file when its turn came")
+
+    with pytest.raises(JobwrapError, match="another file") as raised:
+        Delivering([Parcel("out", swapped, f"{faults.url}/put/x")], SWIFT).wait()
+    assert raised.value.failure.name == "output.refused"
+    assert faults.asked() == []
+
+
+def test_a_file_that_is_opened_for_each_try_leaves_no_descriptor(output, faults, tmp_path):
+    """Of the many that are on their way no more are open than are being sent."""
+    seen = tmp_path / "seen"
+
+    def opened():
+        with open(seen, "a") as file:
+            file.write(f"{len(os.listdir('/proc/self/fd'))}\n")
+        return os.open(output, os.O_RDONLY)
+
+    parcels = [Parcel(str(index), opened, f"{faults.url}/put/{index}") for index in range(40)]
+    Delivering(parcels, SWIFT._replace(parallel=2)).wait()
+    counts = list(map(int, seen.read_text().split()))
+    assert len(counts) == 40 and max(counts) < counts[0] + 8
+
+
+def test_a_source_is_read_once_for_all_that_is_asked_of_it(output, monkeypatch):
+    reads = []
+    real = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda *args: reads.append(args[2]) or real(*args))
+    with Source(partial(os.open, output, os.O_RDONLY), "", None, ("sha256",)) as source:
+        assert source.digest("adler32") == f"{zlib.adler32(CONTENT):08x}"
+        assert source.digest("sha256") == SHA256
+    assert reads.count(0) == 1
