@@ -27,5 +27,6 @@ def look_around(
     node = survey(environ, machine_ad, job.scratch, runtime=settings.runtime, deadline=settings.deadline)
     if job.runtime:
         missing = ((job.runtime, "asked for with --runtime, and in no folder of PATH"),)
-        node = node._replace(runtime=find_named(job.runtime, environ), rejected=missing)
+        found = find_named(job.runtime, environ, mount=node.cvmfs, deadline=settings.deadline)
+        node = node._replace(runtime=found, rejected=missing)
     return node, Choice(job, node, settings, environ)

@@ -25,7 +25,6 @@ _STATES = {
     errno.EIO: IO_ERROR,
 }
 _ATTRIBUTES = ("revision", "root_hash", "nioerr", "timestamp_last_ioerr", "host", "proxy", "version")
-_MOST_LINKS = 40  # as the kernel, path_resolution(7)
 
 
 class Repository(NamedTuple):
@@ -94,31 +93,6 @@ def repository_of(path: str, mount: str) -> str:
         if path.startswith(f"{folder}/"):
             return path[len(folder) + 1 :].partition("/")[0]
     return ""
-
-
-def leads_to_cvmfs(path: str, mount: str, root: str = "") -> bool:
-    """Whether a path, or a link on its way, leads into CVMFS; found without touching anything in there."""
-    done, links = "", 0
-    left = path.split("/")[::-1]
-    while left and links <= _MOST_LINKS:
-        part = left.pop()
-        if part in ("", "."):
-            continue
-        if part == "..":
-            done = done.rpartition("/")[0]
-            continue
-        if f"{done}/{part}" in (mount, "/cvmfs"):
-            return True
-        try:
-            target = os.readlink(f"{root}{done}/{part}")
-        except (OSError, ValueError):  # no link, or nothing at all
-            done = f"{done}/{part}"
-            continue
-        links += 1
-        left += target.split("/")[::-1]
-        if target.startswith("/"):
-            done = ""
-    return False
 
 
 def _look(path: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from jobwrap.node import cvmfs, probe
+from jobwrap.node import mounts, probe
 
 NAMES = ("apptainer", "singularity")
 # A program, or a folder or list of folders that holds one. What a pilot has found and tried comes before
@@ -50,7 +50,8 @@ def find_runtime(
 ) -> tuple[Runtime | None, Rejected]:
     """The first candidate that is a program, and those before it with the reason against each.
 
-    Anything that leads into CVMFS is looked at in a probe; mount and deadline are for that.
+    Anything that leads into CVMFS, mounted at `mount`, or another file system that may hang is looked at
+    in a probe, for at most `deadline` seconds each.
     """
     rejected: list[tuple[str, str]] = []
     look = _Look(mount, deadline, root)
@@ -96,23 +97,24 @@ def _on_path(name: str, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 class _Look:
-    """Looks at candidates, and at nothing more in CVMFS once it has not answered."""
+    """Looks at candidates, and at nothing more of a mount that has not answered once."""
 
     def __init__(self, mount: str, deadline: float, root: str) -> None:
-        self.mount, self.deadline, self.root = mount, deadline, root
-        self.hung = ""
+        self.mounts, self.deadline, self.root = {mount, "/cvmfs", *mounts.may_hang(root)}, deadline, root
+        self.hung: dict[str, str] = {}
 
     def at(self, path: str) -> tuple[str, str, str]:
         """Path and name of the program there, or why there is none."""
-        if not cvmfs.leads_to_cvmfs(path, self.mount, self.root):
+        mount = mounts.leads_into(path, self.mounts, self.root)
+        if not mount:
             return _look(path, self.root)
-        if self.hung:
-            return "", "", f"not looked at, since {self.hung}"
+        if mount in self.hung:
+            return "", "", f"not looked at, since {self.hung[mount]}"
         try:
             found: tuple[str, str, str] = probe.ask(_look, path, self.root, deadline=self.deadline, what=path)
         except probe.Hung as hung:
-            self.hung = str(hung)
-            return "", "", self.hung
+            self.hung[mount] = str(hung)
+            return "", "", str(hung)
         except RuntimeError as error:
             return "", "", str(error)
         return found

@@ -10,7 +10,7 @@ import pytest
 
 from jobwrap.failures import JobwrapError
 from jobwrap.node import cvmfs
-from jobwrap.node.cvmfs import Repository, check, compare, cvmfs_mount, leads_to_cvmfs, look, repository_of
+from jobwrap.node.cvmfs import Repository, check, compare, cvmfs_mount, look, repository_of
 
 TOLD = {
     "revision": 42,
@@ -48,19 +48,6 @@ def test_cvmfs_is_where_the_environment_says(environ, mount):
 )
 def test_a_path_tells_its_repository(path, name):
     assert repository_of(path, "/srv/cvmfs") == name
-
-
-def test_a_path_that_leads_into_cvmfs_is_known_without_a_touch(tmp_path):
-    (tmp_path / "direct").symlink_to("/cvmfs/x/y")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder/up").symlink_to("../direct")
-    (tmp_path / "mounted").symlink_to(f"{tmp_path}/elsewhere/x")
-    (tmp_path / "loop").symlink_to("loop")
-    mount = f"{tmp_path}/elsewhere"
-    for inside in ["direct", "direct/bin/a", "folder/up/a", "folder/../direct", "mounted", "elsewhere/x"]:
-        assert leads_to_cvmfs(f"{tmp_path}/{inside}", mount), inside
-    for outside in ["folder", "loop", "loop/x", "no/such", "folder/../folder", "\0"]:
-        assert not leads_to_cvmfs(f"{tmp_path}/{outside}", mount), outside
 
 
 def test_a_repository_that_is_not_there_is_missing_and_a_bare_folder_is_empty(tmp_path):
