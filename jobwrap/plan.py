@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobwrap.failures import JobwrapError
@@ -20,6 +20,7 @@ from jobwrap.stage.plan import Staging, plan_staging
 
 if TYPE_CHECKING:
     from jobwrap.launch.credentials import Credential
+    from jobwrap.transfer.fetch import Fetched
 
 
 class Plan(NamedTuple):
@@ -49,11 +50,10 @@ def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ:
         raise JobwrapError("job.usage", problem="no command was given")
     verify(node.gpus, settings.deadline)
     image = None if job.here else choice.image()
-    staging = plan_staging(job, node.cvmfs, settings.deadline)
+    staging = plan_staging(job, node.cvmfs, settings, environ)
     credentials, given, given_why = _credentials(job, environ)
     mounts: tuple[Mount, ...] = ()
     dropped: tuple[Dropped, ...] = ()
-    runtime: tuple[str, ...] = ()
     if image:
         if node.runtime is None:
             raise _no_runtime(node)
@@ -63,21 +63,37 @@ def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ:
         mounts, dropped = plan_mounts(job, settings, node.cvmfs, inputs, environ)
         if image.driver:
             mounts += tuple(Mount(path, place, path.startswith("/dev/")) for path, place in image.driver[1])
-        instance = _instance(job, settings, node, image, mounts)
-        runtime, unfit = container_command(node.runtime.name, instance)
-        mounts = tuple(mount for mount in mounts if mount.source not in {each.source for each in unfit})
-        dropped += unfit
-    return Plan(
+    plan = Plan(
         job=job,
         node=node,
         image=image,
-        staging=staging,
+        staging=staging._replace(cached=()),
         mounts=mounts,
         dropped=dropped,
         environment=plan_environment(job, node, environ, given),
-        runtime=runtime,
+        runtime=(),
         reasons=(*_reasons(node, image, staging), *given_why),
         credentials=credentials,
+    )
+    return with_cached(plan, settings, staging.cached)
+
+
+def with_cached(plan: Plan, settings: Settings, cached: Sequence[Fetched]) -> Plan:
+    """The plan with inputs that lie in the node's cache, and the words that start the container then.
+
+    The site itself put the cache there: its policy on what a job may bind is not asked.
+    """
+    staging = plan.staging._replace(cached=(*plan.staging.cached, *cached))
+    plan = plan._replace(staging=staging)
+    if plan.image is None or plan.node.runtime is None:
+        return plan
+    mounts = (*plan.mounts, *(Mount(each.path, f"{plan.job.target}/{each.name}") for each in cached))
+    instance = _instance(plan.job, settings, plan.node, plan.image, mounts)
+    runtime, unfit = container_command(plan.node.runtime.name, instance)
+    return plan._replace(
+        mounts=tuple(mount for mount in mounts if mount.source not in {each.source for each in unfit}),
+        dropped=(*plan.dropped, *unfit),
+        runtime=runtime,
     )
 
 
@@ -184,6 +200,8 @@ def for_people(plan: Plan) -> list[str]:
         lines.append(
             f"input     {bound.name}: {bound.source}, {'in place' if bound.in_place else 'bound read-only'}"
         )
+    for cached in plan.staging.cached:
+        lines.append(f"input     {cached.name}: {cached.path}, from the node's cache, bound read-only")
     for wanted in plan.staging.wanted:
         lines.append(f"input     {wanted.name}: from {', then '.join(map(without_secrets, wanted.places))}")
     for output in job.outputs:

@@ -21,6 +21,7 @@ from jobwrap.signals import Signals
 from jobwrap.stage.places import Places
 
 if TYPE_CHECKING:
+    from jobwrap.arrivals import Arrivals
     from jobwrap.launch.credentials import Given
     from jobwrap.launch.streams import Streams
     from jobwrap.launch.supervise import Container, TaskEnd
@@ -101,6 +102,8 @@ class Run:
 
     def _phases(self) -> Ending:
         plan = self._plan()
+        if plan.staging.cached or plan.staging.sharing:
+            plan = self._bring_inputs(plan)
         self._begin("launch")
         container = self._start(plan)
         self._log.open()
@@ -207,24 +210,33 @@ class Run:
         self._record.note(usage=usage)
         self._journal.write(self._record.fields)
 
+    def _bring_inputs(self, plan: Plan) -> Plan:
+        """Those that come by the node's cache: bound from there, and a running container gets no new bind."""
+        arrivals = self._arrivals()
+        arrivals.note(plan.staging.cached, plan)
+        if not plan.staging.sharing:
+            return plan
+        self._begin("stage-in")
+        self._log.open()
+        return arrivals.fetch(plan)
+
     def _stage_in(self, plan: Plan) -> None:
-        self._begin("stage-in", sync=True)  # the disk is waited for while the container starts
+        # The disk is waited for while the container starts.
+        if plan.staging.sharing:  # what was to be fetched is there
+            self._journal.write(self._record.fields, sync=True)
+        else:
+            self._begin("stage-in", sync=True)
         if self._given:
             self._given.bring()
         if self._job.here:
             self._places.link(plan.staging.bound)
-        if not plan.staging.wanted:
-            return
-        from jobwrap.stage.inputs import fetch_inputs
+        if plan.staging.wanted:
+            self._arrivals().fetch(plan)
 
-        fetched = fetch_inputs(plan.staging, self._job.scratch, self._transfer_options())
-        self._record.note(transfers=[each._asdict() for each in fetched])
-        for transfer in self._record.fields["transfers"]:
-            self._log.info("fetched", **transfer)
-        if plan.image:  # the task's program may be among them
-            from jobwrap.image.choose import check_program
+    def _arrivals(self) -> Arrivals:
+        from jobwrap.arrivals import Arrivals
 
-            check_program(plan.image, self._job, plan.node, self._asked.settings)
+        return Arrivals(self._asked, self._record, self._log)
 
     def _transfer_options(self) -> Options:
         from jobwrap.transfer.options import options_of

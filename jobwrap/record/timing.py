@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 _SPANS = (
@@ -13,9 +13,8 @@ _SPANS = (
     ("container_end", "the container's end"),
     ("after", "outputs and record"),
 )
-# The phases in each; before the first of them Python starts, and all that is imported at once.
+# Before the first phase Python starts, and all that is imported at once.
 _START = "Python and imports"
-_PHASES = {"before": (_START, "survey", "plan"), "held": ("stage-in",), "after": ("stage-out",)}
 _OWN = "jobwrap's"
 
 
@@ -25,19 +24,21 @@ def lines(record: dict[str, Any]) -> list[str]:
     timing = record.get("timing")
     if not timing:
         return [_line(f"the phase {name}", seconds) for name, seconds in phases.items()]
-    in_phases = sum(phases.get(name, 0) for name in _PHASES["before"])
-    phases[_START] = timing["before"] - in_phases
-    told = [_line(words, timing[name], _remark(name, phases)) for name, words in _SPANS]
+    early = list(phases)[: list(phases).index("launch")]
+    spans = {"before": (_START, *early), "held": {"stage-in"}.difference(early), "after": ("stage-out",)}
+    phases[_START] = timing["before"] - sum(phases[name] for name in early)
+    told = [_line(words, timing[name], _remark(spans.get(name, ()), phases)) for name, words in _SPANS]
     whole = sum(timing[name] for name, _ in _SPANS)
     return [*told, _line("all of it", whole, f"jobwrap added {timing['added']:.3f}")]
 
 
-def _remark(span: str, phases: dict[str, float]) -> str:
-    parts = ", ".join(_parts(_PHASES[span], phases)) if span in _PHASES else ""
+def _remark(names: Iterable[str], phases: dict[str, float]) -> str:
+    """What of a span's time went where."""
+    parts = ", ".join(_parts(names, phases))
     return f"{_OWN}: {parts}" if parts else ""
 
 
-def _parts(names: tuple[str, ...], phases: dict[str, float]) -> Iterator[str]:
+def _parts(names: Iterable[str], phases: dict[str, float]) -> Iterator[str]:
     return (f"{name} {phases[name]:.3f}" for name in names if name in phases)
 
 

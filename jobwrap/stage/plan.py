@@ -1,18 +1,25 @@
 """Where each input will come from: a path on the node is bound, all else is fetched.
 
-Paths come first, CVMFS among them, then URLs in the order given. What is on the node is never copied,
-whatever its size; a checksum that was asked for is checked there too.
+Paths come first, CVMFS among them, then the node's cache, then URLs in the order given. What is on the
+node is never copied, whatever its size; a checksum that was asked for is checked there too.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Input, Job
-from jobwrap.node.probe import Hung, ask
+from jobwrap.node.probe import Hung, ask, ask_all
+from jobwrap.settings import Settings
+
+if TYPE_CHECKING:
+    from jobwrap.transfer.fetch import Fetched
+
+Skipped = tuple[tuple[str, str], ...]  # (place, why)
 
 
 class Bound(NamedTuple):
@@ -29,23 +36,45 @@ class Staging(NamedTuple):
     bound    inputs that are on the node
     wanted   inputs to fetch, with only the places that are left
     reasons  a sentence each
+    skipped  by name, the places of a wanted input that are left out
+    cached   inputs that lie in the node's cache: bound from there
+    sharing  wanted inputs that come by the cache will be bound from there, too: before the launch
+    no_cache why the node's cache is not used, though the site has one
     """
 
     bound: tuple[Bound, ...]
     wanted: tuple[Input, ...]
     reasons: tuple[str, ...]
+    skipped: Mapping[str, Skipped] = {}  # never changed
+    cached: tuple[Fetched, ...] = ()
+    sharing: bool = False
+    no_cache: str = ""
 
 
-def plan_staging(job: Job, cvmfs: str, deadline: float) -> Staging:
+def plan_staging(job: Job, cvmfs: str, settings: Settings, environ: Mapping[str, str]) -> Staging:
     """Decides for each input; JobwrapError input.not_found or input.checksum where no place is left."""
+    staging = _by_path(job, cvmfs, settings.deadline)
+    if settings.cache and staging.wanted:
+        from jobwrap.stage.cached import by_cache
+
+        staging = by_cache(staging, job, settings, environ)
+    fetched = (
+        f"input {each.name}: fetched from the first of {len(each.places)} places that has it"
+        for each in staging.wanted
+    )
+    return staging._replace(reasons=(*staging.reasons, *fetched))
+
+
+def _by_path(job: Job, cvmfs: str, deadline: float) -> Staging:
     local = {each.name: _local(each, job, cvmfs) for each in job.inputs}
-    asked = [(name, path, _checksum(job, name)) for name, paths in local.items() for path in paths]
+    asked = [(each.name, path, each.checksum) for each in job.inputs for path in local[each.name]]
     seen = _ask(asked, deadline) if asked else {}
-    bound, wanted, reasons = [], [], []
+    bound, wanted, reasons, skipped = [], [], [], {}
     for each in job.inputs:
         places = {path: seen[each.name, path] for path in local[each.name]}
         found = next((path for path, problem in places.items() if not problem), None)
-        reasons += [f"input {each.name}: {path} {problem}" for path, problem in places.items() if problem]
+        skipped[each.name] = tuple((path, problem) for path, problem in places.items() if problem)
+        reasons += [f"input {each.name}: {path} {problem}" for path, problem in skipped[each.name]]
         remote = tuple(place for place in each.places if not _is_local(place))
         if found is not None and not each.unpack:
             in_place = found == os.path.join(job.scratch, each.name)
@@ -53,19 +82,26 @@ def plan_staging(job: Job, cvmfs: str, deadline: float) -> Staging:
             reasons.append(f"input {each.name}: {found} {'is in place' if in_place else 'is bound'}")
         elif found is not None or remote:
             wanted.append(each._replace(places=((found,) if found is not None else ()) + remote))
-            reasons.append(
-                f"input {each.name}: fetched from the first of {len(wanted[-1].places)} places that has it"
-            )
         else:
-            raise _none_left(each, places)
-    return Staging(tuple(bound), tuple(wanted), tuple(reasons))
+            raise _none_left(each, skipped[each.name], deadline)
+    return Staging(tuple(bound), tuple(wanted), tuple(reasons), skipped)
 
 
-def _none_left(each: Input, places: dict[str, str]) -> JobwrapError:
-    name = (
-        "input.checksum" if all("checksum" in problem for problem in places.values()) else "input.not_found"
+def with_paths(job: Job, paths: Mapping[str, str]) -> Job:
+    """The job whose inputs of these names are on the node by now."""
+    inputs = (
+        each._replace(places=(paths[each.name], *each.places)) if each.name in paths else each
+        for each in job.inputs
     )
-    told = ", ".join(f"{path} {problem}" for path, problem in places.items())
+    return job._replace(inputs=tuple(inputs))
+
+
+def _none_left(each: Input, skipped: Skipped, deadline: float) -> JobwrapError:
+    hung = next((path for path, problem in skipped if problem == _HUNG), None)
+    if hung:
+        return JobwrapError("site.cvmfs_hung", path=hung, seconds=deadline)
+    name = "input.checksum" if all("checksum" in problem for _, problem in skipped) else "input.not_found"
+    told = ", ".join(f"{path} {problem}" for path, problem in skipped)
     return JobwrapError(name, name=each.name, places=told)
 
 
@@ -88,11 +124,8 @@ def _local(each: Input, job: Job, cvmfs: str) -> list[str]:
     return paths
 
 
-def _checksum(job: Job, name: str) -> tuple[str, str] | None:
-    return next(each.checksum for each in job.inputs if each.name == name)
-
-
-Asked = list[tuple[str, str, "tuple[str, str] | None"]]
+Asked = Sequence[tuple[str, str, "tuple[str, str] | None"]]
+_HUNG = "did not answer"
 
 
 def _ask(asked: Asked, deadline: float) -> dict[tuple[str, str], str]:
@@ -106,9 +139,21 @@ def _ask(asked: Asked, deadline: float) -> dict[tuple[str, str], str]:
             ask(_gigabytes, asked, deadline=deadline, what=what) if any(each[2] for each in asked) else 0
         )
         found: dict[tuple[str, str], str] = ask(_look, asked, deadline=deadline * (1 + gigabytes), what=what)
+        return found
     except Hung as hung:
+        return _ask_without_hung(asked, deadline, hung)
+
+
+def _ask_without_hung(asked: Asked, deadline: float, hung: Hung) -> dict[tuple[str, str], str]:
+    """Which of them it is that hangs; the others, and other places of its input, may still serve."""
+    paths = sorted({path for _, path, _ in asked})
+    answers = ask_all(os.path.exists, [(path, (path,)) for path in paths], deadline=deadline)
+    dead = {path for path, answer in zip(paths, answers) if isinstance(answer, Hung)}
+    if not dead:
         raise JobwrapError("site.cvmfs_hung", path=hung.what, seconds=hung.seconds) from hung
-    return found
+    left = [each for each in asked if each[1] not in dead]
+    found = {(name, path): _HUNG for name, path, _ in asked if path in dead}
+    return {**found, **(_ask(left, deadline) if left else {})}
 
 
 def _gigabytes(asked: Asked) -> float:

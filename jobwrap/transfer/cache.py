@@ -138,8 +138,8 @@ class Claim:
         path = self._cache.path_of(digest)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         os.rename(self.path, path)
+        fcntl.flock(self.file, fcntl.LOCK_SH)  # before a busy disk is waited for: others want it now
         _sync_folder(os.path.dirname(path))
-        fcntl.flock(self.file, fcntl.LOCK_SH)
         return Held(digest, path, self.file, size)
 
     def drop(self) -> None:

@@ -30,6 +30,7 @@ class Wanted(NamedTuple):
     checksum  (algorithm, hex digest), or None where any content is right
     unpack    the file is an archive, and `path` is to be the folder of what is in it
     shared    the caller binds the file read-only and needs none of his own at `path`: the cache's may serve
+    skipped   (place, why) of those that were left out beforehand, for the record
     """
 
     name: str
@@ -38,6 +39,7 @@ class Wanted(NamedTuple):
     path: str
     unpack: bool = False
     shared: bool = False
+    skipped: tuple[tuple[str, str], ...] = ()
 
 
 class Fetched(NamedTuple):
@@ -81,24 +83,22 @@ def fetch_all(
     return fetching.wait(cancelled)
 
 
-def find_cached(checksum: tuple[str, str] | None, options: Options = DEFAULTS) -> str:
-    """The path of the file with this checksum in the node's cache, "" without one; no byte of it is read.
+def find_cached(digest: str, options: Options) -> tuple[str, int] | None:
+    """Path and size of the file with this sha256 in the node's cache, None without one; none of it is read.
 
     It is to be bound read-only; this process holds it against eviction for as long as it lives.
     """
-    if not options.cache or checksum is None or checksum[0] != "sha256":
-        return ""
     from jobwrap.transfer.cache import open_caches
 
     for cache in open_caches(options.cache, options.cache_quota, options.cache_owners):
         try:
-            held = cache.find(checksum[1].lower())
+            held = cache.find(digest)
         except OSError:
             continue  # a cache that cannot be read has nothing
         if held:
             _held.append(held.file)
-            return held.path
-    return ""
+            return held.path, held.size
+    return None
 
 
 def probe_all(wanted: Sequence[Wanted], options: Options = DEFAULTS) -> None:

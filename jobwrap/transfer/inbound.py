@@ -50,6 +50,7 @@ class Inbound(Errand):
             algorithm, digest = wanted.checksum
             wanted = wanted._replace(checksum=(checksum.name_of(algorithm), digest.lower()))
         self._wanted, self._index, self._part, self._room = wanted, index, part, room
+        self.skipped = list(wanted.skipped)
         self._furthest = 0
         self._straight = Straight(wanted, part, room, options.fingerprint)
         self._by_cache: ByCache | None = None
@@ -57,7 +58,7 @@ class Inbound(Errand):
     def use(self, caches: list[Cache]) -> None:
         """Go by way of these caches where that can serve: only a sha256 finds a file there."""
         wanted = self._wanted.checksum
-        if caches and caches[-1].ours and (wanted is None or wanted[0] == "sha256"):
+        if caches and (wanted is None or wanted[0] == "sha256"):
             patience = self.options.ramp_up + self.options.window
             self._by_cache = ByCache(self._wanted, self._part, self._room, caches, patience)
 

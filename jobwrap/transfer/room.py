@@ -22,8 +22,8 @@ class Room:
         self._small = 0
         self._lock = threading.Lock()
 
-    def claim(self, where: int, size: int) -> None:
-        """`size` more bytes are to go into the open file `where`; Trouble where they do not fit."""
+    def claim(self, where: int | str, size: int) -> None:
+        """`size` more bytes are to go into `where`, an open file or a folder; Trouble if they don't fit."""
         with self._lock:
             if self._left is not None:
                 if size > self._left:
@@ -33,7 +33,7 @@ class Room:
             if self._small < _SMALL:
                 return
             self._small = 0
-        seen = os.fstatvfs(where)
+        seen = os.statvfs(where)
         free = seen.f_bavail * seen.f_frsize
         if size > free:
             raise Trouble(NO_SPACE, f"{size} bytes are more than the {free} that are free")

@@ -119,6 +119,8 @@ class ByCache:
             self.forget()
         if not self._claim:
             cache = self._caches[-1]
+            if not cache.ours:
+                raise PastCache("it is another's to fill")
             self._claim, self._key = cache.claim(key), key
             if not self._claim:
                 raise Busy
@@ -154,6 +156,8 @@ class ByCache:
                 if wanted.unpack:
                     _unpack(held.path, self._part + ".d", path, self._room)
                 else:
+                    os.makedirs(os.path.dirname(path), exist_ok=True)
+                    self._room.claim(os.path.dirname(path), held.size)
                     copy(held.file, self._part, path, held.size)
             except OSError as error:
                 raise trouble_here(error) from error

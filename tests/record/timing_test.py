@@ -15,7 +15,7 @@ TIMING = {
     **{"before": 0.05, "container_start": 0.1, "held": 0.02, "task": 1.5},
     **{"container_end": 0.01, "after": 0.03, "added": 0.1},
 }
-PHASES = [{"name": name, "seconds": 0.01} for name in ("survey", "plan", "stage-in", "stage-out")]
+PHASES = [{"name": name, "seconds": 0.01} for name in ("survey", "plan", "launch", "stage-in", "stage-out")]
 
 
 class Slow(http.server.BaseHTTPRequestHandler):
@@ -52,6 +52,11 @@ def test_the_table_has_each_span_and_what_jobwrap_added():
     ]
     assert told[0].endswith("0.050 s  jobwrap's: Python and imports 0.030, survey 0.010, plan 0.010")
     assert told[-1].endswith("1.710 s  jobwrap added 0.100")
+
+
+def test_inputs_that_came_before_the_launch_count_as_before_it():
+    told = lines({"timing": TIMING, "phases": [PHASES[3], *PHASES[:3], PHASES[4]]})
+    assert "stage-in 0.010" in told[0] and "stage-in" not in told[2]
 
 
 def test_where_no_task_ended_the_table_has_the_phases():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from jobwrap.failures import JobwrapError
 from jobwrap.transfer.cache import SEAL, Cache, open_caches
 from jobwrap.transfer.cachecare import entries, is_right, make_room, sweep
 from jobwrap.transfer.fetch import Wanted, fetch_all, find_cached
@@ -203,8 +204,24 @@ def test_when_the_one_that_downloads_is_killed_another_takes_over(faults, cache,
 
 def test_what_is_cached_is_found_without_reading_or_asking(faults, cache, tmp_path):
     options = SWIFT._replace(cache=cache.folder)
-    assert find_cached(RIGHT, options) == ""
+    assert find_cached(SHA256, options) is None
     fetch(faults, cache, "ok", tmp_path)
-    assert find_cached(RIGHT, options) == cache.path_of(SHA256)
+    assert find_cached(SHA256, options) == (cache.path_of(SHA256), len(CONTENT))
     assert not cache.remove(SHA256)
-    assert find_cached(None, options) == find_cached(RIGHT, SWIFT) == ""
+
+
+def test_another_users_cache_gives_what_it_has_and_is_not_filled(faults, cache, tmp_path, monkeypatch):
+    put(cache, CONTENT)
+    monkeypatch.setattr("jobwrap.transfer.inbound.open_caches", lambda *_: [Cache(cache.folder, ours=False)])
+    assert fetch(faults, cache, "ok", tmp_path).cache == "hit"
+    assert fetch(faults, cache, "digest/right", tmp_path, None).cache == ""
+    assert len(entries(cache)) == 1 and os.listdir(f"{cache.folder}/incoming") == []
+
+
+def test_a_copy_out_of_the_cache_needs_room_like_any_file(faults, cache, tmp_path):
+    put(cache, CONTENT)
+    wanted = Wanted("x", (f"{faults.url}/ok",), RIGHT, str(tmp_path / "x"))
+    with pytest.raises(JobwrapError) as raised:
+        fetch_all([wanted], SWIFT._replace(cache=cache.folder, room=1000))
+    assert raised.value.failure.name == "input.no_space"
+    assert not (tmp_path / "x").exists()

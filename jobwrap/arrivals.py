@@ -1,0 +1,47 @@
+"""Inputs as they come: fetched, told to record and log, and taken into the plan."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from jobwrap.asked import Asked
+from jobwrap.image.choose import check_program
+from jobwrap.log import Log
+from jobwrap.plan import Plan, as_record, with_cached
+from jobwrap.record.exitrecord import ExitRecord
+from jobwrap.stage.inputs import fetch_inputs, room_left
+from jobwrap.stage.plan import with_paths
+from jobwrap.transfer.fetch import Fetched
+from jobwrap.transfer.options import options_of
+
+
+class Arrivals:
+    """Of one run."""
+
+    def __init__(self, asked: Asked, record: ExitRecord, log: Log) -> None:
+        self._asked, self._record, self._log = asked, record, log
+
+    def fetch(self, plan: Plan) -> Plan:
+        """The plan once all that was wanted has come, into scratch or the node's cache."""
+        job, settings = self._asked.job, self._asked.settings
+        options = options_of(settings, os.environ)._replace(room=room_left(job, plan.node.slot))
+        fetched = fetch_inputs(plan.staging, job.scratch, options)
+        self.note(fetched, plan)
+        cached = [each for each in fetched if each.path != os.path.join(job.scratch, each.name)]
+        plan = with_cached(plan._replace(staging=plan.staging._replace(wanted=())), settings, cached)
+        if cached:
+            self._record.note(**as_record(plan))
+        return plan
+
+    def note(self, came: Sequence[Fetched], plan: Plan) -> None:
+        """They are there. JobwrapError image.* where the task's program is among them and cannot run here."""
+        if not came:
+            return
+        known = self._record.fields.get("transfers", ())
+        self._record.note(transfers=[*known, *(each._asdict() for each in came)])
+        for transfer in self._record.fields["transfers"][len(known) :]:
+            self._log.info("fetched", **transfer)
+        if plan.image:
+            job = with_paths(self._asked.job, {each.name: each.path for each in came})
+            check_program(plan.image, job, plan.node, self._asked.settings)
