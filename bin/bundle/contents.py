@@ -38,8 +38,8 @@ VERBS = r"^jobwrap/node/"
 # What only a failed task, a pull, an archive or an option asks for waits there too: it would be an eighth
 # of what each launch unpacks.
 SELDOM = (
-    r"^jobwrap/(evidence/(judge|signals|words|program)|image/(ldcache|nvidia|published|pull)|node/(nvml|report|table|trial)"
-    r"|launch/streams|record/(chirp|collector|kickstart|timing)|transfer/(archive|small)"
+    r"^jobwrap/(dryrun|evidence/(judge|signals|words|program)|image/(ldcache|nvidia|published|pull)|node/(nvml|report|table|trial)"
+    r"|launch/streams|record/(chirp|collector|kickstart|timing)|transfer/(archive|crc32c|small|protocols/dav)"
     r"|job/environment|launch/credentials)\.py"
 )
 LAUNCH = (

@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable
 from typing import Protocol
 
-from jobwrap.transfer.crc32c import Crc32c
 from jobwrap.transfer.trouble import CHECKSUM, Trouble
 
 
@@ -37,6 +36,12 @@ class Crc32(Adler32):
     _step, _value = staticmethod(zlib.crc32), 0
 
 
+def _crc32c() -> Hash:
+    from jobwrap.transfer.crc32c import Crc32c  # makes tables of its own
+
+    return Crc32c()
+
+
 # The strongest first: of several digests that a server promises, the first of these is checked.
 ALGORITHMS: dict[str, Callable[[], Hash]] = {
     "sha256": hashlib.sha256,
@@ -44,7 +49,7 @@ ALGORITHMS: dict[str, Callable[[], Hash]] = {
     "sha1": lambda: hashlib.new("sha1", usedforsecurity=False),
     "md5": lambda: hashlib.new("md5", usedforsecurity=False),
     "adler32": Adler32,
-    "crc32c": Crc32c,
+    "crc32c": _crc32c,
     "crc32": Crc32,
 }
 _BLOCK = 1 << 20

@@ -7,7 +7,6 @@ import re
 from jobwrap.transfer import credentials, digests, exchange
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.exchange import Exchange, Headers, Request
-from jobwrap.transfer.protocols import dav
 from jobwrap.transfer.sink import Sink
 from jobwrap.transfer.source import Source
 from jobwrap.transfer.trouble import DENIED, UNREACHABLE, Passing, Trouble, Unchanged
@@ -32,6 +31,8 @@ def probe(place: str, attempt: Attempt) -> None:
 
 
 def put(source: Source, place: str, attempt: Attempt) -> None:
+    from jobwrap.transfer.protocols import dav  # most jobs only fetch
+
     url, headers = address(place, attempt)
     dav.put_to(url, source, attempt, headers)
 
