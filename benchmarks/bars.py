@@ -62,7 +62,7 @@ def _bar(bar: Bar, y: float, scale: float, unit: Callable[[float], str]) -> list
     shapes = [
         svg.text(_LEFT - 8, middle + 4, bar.name, anchor="end"),
         svg.box(_LEFT, middle - _BAR / 2, end - _LEFT, _BAR, svg.OURS if bar.ours else svg.OTHERS),
-        svg.text(high + 6, middle + 4, unit(bar.value), "soft"),
+        svg.text(svg.WIDTH - 12, middle + 4, unit(bar.value), "soft", "end"),
     ]
     if bar.high is not None:
         shapes.append(svg.line((end, middle), (high, middle), "whisker"))

@@ -28,7 +28,6 @@ TASKS = {
     "a task that sleeps": "sleep 1000",
     "50 processes": "for n in $(seq 50); do sleep 1000 & done; wait",
     "10,000 files in scratch": "seq 10000 | xargs touch; sleep 1000",
-    "a task that computes": "while :; do :; done",
 }
 
 
@@ -85,7 +84,7 @@ def sleeping(work: Path, words: tuple[str, ...]) -> tuple[Memory, Memory]:
         time.sleep(QUIET)
         seen = (
             processes.memory(processes.own(job.pid)),
-            processes.memory(processes.below(job.pid)[:-1]),  # all but the task itself
+            processes.memory(processes.below(job.pid, but=SLEEP[0])),
         )
         finish(job)
     return seen
@@ -128,11 +127,11 @@ def finish(job: subprocess.Popen[bytes]) -> None:
 
 
 def _memory_table(sizes: dict[str, list[tuple[Memory, Memory]]]) -> Table:
-    head = ["", "jobwrap and keeper, PSS", "the same, alone on the node", "the runtime's, PSS"]
+    head = ["", "jobwrap and keeper, PSS", "the same, alone on the node", "the runtime, alone on the node"]
     rows = []
     for name, seen in sizes.items():
         own, runtime = zip(*seen)
-        figures = [(own, "shared"), (own, "alone"), (runtime, "shared")]
+        figures = [(own, "shared"), (own, "alone"), (runtime, "alone")]
         cells = [megabytes(median(getattr(each, kind) for each in side)) for side, kind in figures]
         rows.append([name, *cells])
     return Table("memory", head, rows)
@@ -148,5 +147,5 @@ def _group(sizes: dict[str, list[tuple[Memory, Memory]]]) -> Group:
     bars_ = []
     for name, seen in sizes.items():
         bars_.append(Bar(name, median(own.alone for own, _ in seen), ours=True))
-        bars_.append(Bar("the runtime beside it", median(runtime.shared for _, runtime in seen)))
+        bars_.append(Bar("the runtime beside it", median(runtime.alone for _, runtime in seen)))
     return Group("memory while the task runs", bars_, BUDGETS["memory"].limit * 1e6)

@@ -20,13 +20,13 @@ def own(jobwrap: int) -> list[int]:
     return [jobwrap, *children(jobwrap)]
 
 
-def below(jobwrap: int) -> list[int]:
-    """The runtime's and the task's processes."""
+def below(jobwrap: int, but: str) -> list[int]:
+    """The runtime's processes, without the task's, whose program has that name."""
     found, todo = [], [child for keeper in children(jobwrap) for child in children(keeper)]
     while todo:
         found.append(todo.pop())
         todo += children(found[-1])
-    return found
+    return [pid for pid in found if Path(f"/proc/{pid}/comm").read_text().strip() != but]
 
 
 def children(pid: int) -> list[int]:

@@ -10,9 +10,11 @@ WIDTH = 760
 OURS, OTHERS, LIMIT = "ours", "others", "limit"
 _STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #24292f } .title { font-weight: 600 } .soft { fill: #6e7781 }
-  .ours { fill: #0969da } .others { fill: #afb8c1 } .limit { stroke: #cf222e; stroke-dasharray: 4 3 }
+  .ours { fill: #0969da } .others { fill: #afb8c1 }
+  .limit { stroke: #cf222e; stroke-width: 1.5; stroke-dasharray: 4 3 }
   .axis { stroke: #d0d7de } .whisker { stroke: #57606a }
-  .line-ours { stroke: #0969da; fill: none } .line-others { stroke: #8c959f; fill: none }
+  .line-ours { stroke: #0969da; stroke-width: 1.5; fill: none }
+  .line-others { stroke: #8c959f; stroke-width: 1.5; fill: none }
 """
 
 
