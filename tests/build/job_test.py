@@ -1,0 +1,86 @@
+"""Whole jobs out of the shipped file, on the worker node, as the ordinary user."""
+
+import shutil
+
+import pytest
+
+from tests.build.shipping import run, with_program, within
+
+pytestmark = pytest.mark.node
+JOB = ("--image", "htc/debian:12", "--", "sh", "-c", "echo from the container; exit 7")
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder
+
+
+def test_a_job_runs_from_a_folder_that_is_noexec_and_read_only(shipped, tmp_path, scratch):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    script = """
+set -e
+mount -t tmpfs -o noexec tmpfs "$1" && cp "$2" "$1/jobwrap" && mount -o remount,bind,ro,noexec "$1"
+for forbidden in "$1/jobwrap --version" "touch $1/new"; do $forbidden 2>/dev/null && exit 1; done
+file=$1 && shift 2 && exec sh "$file/jobwrap" "$@"
+"""
+    enter = ("unshare", "--map-current-user", "--keep-caps", "--mount", "sh", "-c", script, "sh")
+    ran = run(*enter, folder, shipped, *JOB, cwd=scratch)
+    assert (ran.returncode, ran.stdout) == (7, "from the container\n"), ran.stderr
+
+
+def test_a_job_runs_by_any_name_from_a_folder_with_spaces_and_through_a_symlink(shipped, tmp_path, scratch):
+    folder = tmp_path / 'a folder\'s "name" $x'
+    folder.mkdir()
+    shutil.copy(shipped, folder / "condor_exec.exe")
+    (folder / "a link").symlink_to("condor_exec.exe")
+    for name in ("condor_exec.exe", "a link"):
+        ran = run(folder / name, *JOB, cwd=scratch)
+        assert (ran.returncode, ran.stdout) == (7, "from the container\n"), ran.stderr
+
+
+def test_a_job_runs_under_an_isolated_python_whatever_the_environment_says(shipped, scratch):
+    (scratch / "json.py").write_text("raise SystemExit('not this one')")
+    poisoned = {"PYTHONPATH": str(scratch), "PYTHONHOME": "/nonexistent", "PATH": "/usr/bin:/bin"}
+    for command in ([shipped], ["/usr/bin/python3", "-I", shipped]):
+        ran = run(*command, *JOB, cwd=scratch, env=poisoned)
+        assert (ran.returncode, ran.stdout) == (7, "from the container\n"), ran.stderr
+
+
+def test_psutil_is_loaded_where_no_folder_allows_programs(shipped, tmp_path):
+    prepare = f"mount -t tmpfs -o noexec tmpfs {tmp_path} && cp {shipped} {tmp_path}/jobwrap && "
+    code = "import psutil\nprint(psutil.Process().memory_info().rss > 0, psutil.__file__)"
+    command = ["python3", "-I", "-S", "-c", with_program(shipped, code), f"{tmp_path}/jobwrap"]
+    ran = run("unshare", "-rm", "sh", "-c", prepare + 'exec "$@"', "sh", *command)
+    assert ran.stdout == f"True {tmp_path}/jobwrap/psutil/__init__.py\n"
+
+
+def test_a_whole_job_is_run_out_of_what_was_read_at_its_start(shipped, nginx, tmp_path):
+    """No group is read, which would cost tens of milliseconds and need the file to be there still."""
+    nginx.root.mkdir(exist_ok=True)
+    (nginx.root / "data").write_text("42")
+    (tmp_path / "scratch").mkdir()
+    code = """
+from jobwrap.bundle import Bundle
+def refuse(self, package): raise SystemExit(f"{package} was read")
+Bundle._group = refuse
+from jobwrap.__main__ import program
+program()
+"""
+    job = ["--image", "htc/debian:12", "--input", f"{nginx.url}/data", "--output", f"copy={tmp_path}/copy"]
+    within(shipped, "/usr/bin/python3", code, *job, "--", "cp", "data", "copy", cwd=tmp_path / "scratch")
+    assert (tmp_path / "copy").read_text() == "42"
+
+
+def test_a_job_with_nothing_to_stage_unpacks_only_what_comes_first(shipped, tmp_path):
+    code = """
+from jobwrap.bundle import Bundle
+def refuse(self): raise SystemExit("the rest was unpacked")
+Bundle._unpack_later = refuse
+from jobwrap.__main__ import program
+program()
+"""
+    within(shipped, "/usr/bin/python3", code, "--image", "htc/debian:12", "--", "touch", "new", cwd=tmp_path)
+    assert (tmp_path / "new").exists()
