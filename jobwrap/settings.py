@@ -16,7 +16,7 @@ from jobwrap.job.options import Layer, parse_keys
 from jobwrap.job.spec import Bind
 
 PLACES = ("/etc/jobwrap/site.toml", "/etc/jobwrap/site.json")
-_TABLES = ("defaults", "node", "policy")
+_TABLES = ("defaults", "node", "policy", "transfer")
 
 
 class Settings(NamedTuple):
@@ -30,7 +30,8 @@ class Settings(NamedTuple):
     image_trees   folders whose names people may use as image names
     catalog       path or URL of the site's own image catalog
     default_image for jobs that name none
-    cache         folder shared by all slots of the node, "" for none
+    cache         folder shared by all slots of the node, "" for none; cache_quota: bytes that it may take,
+                  None for half of its file system; cache_owners: user ids of those whose cache is read
     binds         paths that every task sees where they exist
     images        "any", or "tree": only images of the trees
     bind_sources  folders out of which a job may bind, None for any that is not forbidden
@@ -43,6 +44,7 @@ class Settings(NamedTuple):
     over_memory   what is done with a task that uses more than it was granted: "warn", or "kill"; most
                   batch systems act themselves
     over_disk     the same for what lies in its scratch folder
+    transfer      how bytes are moved: fields of transfer/options.py
     """
 
     path: str = ""
@@ -54,6 +56,8 @@ class Settings(NamedTuple):
     catalog: str = ""
     default_image: str = ""
     cache: str = ""
+    cache_quota: int | None = None
+    cache_owners: tuple[int, ...] = (0,)
     binds: tuple[Bind, ...] = ()
     images: str = "any"
     bind_sources: tuple[str, ...] | None = None
@@ -64,6 +68,7 @@ class Settings(NamedTuple):
     nv_libraries: str = "refuse"
     over_memory: str = "warn"
     over_disk: str = "warn"
+    transfer: dict[str, Any] = {}  # noqa: RUF012  # never changed
 
 
 _KEYS: dict[str, dict[str, Any]] = {
@@ -73,6 +78,8 @@ _KEYS: dict[str, dict[str, Any]] = {
         "deadline": words.duration,
         "catalog": words.path_or_url,
         "cache": words.absolute,
+        "cache_quota": words.size,
+        "cache_owners": [words.user],
         "image_trees": [words.absolute],
         "binds": [words.bind],
     },
@@ -131,6 +138,10 @@ def _settings(path: str, table: dict[str, Any]) -> Settings:
             raise ValueError(f"there is no table [{name}]; there are {', '.join(_TABLES)}")
     defaults = parse_keys(table.get("defaults", {}))
     fields: dict[str, Any] = {"path": path, "defaults": defaults, "default_image": defaults.get("image", "")}
+    if "transfer" in table:
+        from jobwrap.transfer.keys import read_keys
+
+        fields["transfer"] = read_keys(table["transfer"])
     for name, parsers in _KEYS.items():
         for key, value in table.get(name, {}).items():
             if key not in parsers:

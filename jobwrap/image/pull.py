@@ -106,7 +106,8 @@ def _from_registry(
     from jobwrap.transfer import checksum
     from jobwrap.transfer.cache import open_caches
 
-    caches = open_caches(settings.cache, None, (0,)) if settings.cache else []
+    rules = (settings.cache_quota, settings.cache_owners)
+    caches = open_caches(settings.cache, *rules) if settings.cache else []
     found = _cached(caches, reference)
     if found:
         _link(found.path, path)

@@ -71,6 +71,18 @@ def count(word: object) -> int:
     return int(str(word))
 
 
+def user(word: object) -> int:
+    """The id of a user of this node, by name or number."""
+    if re.fullmatch(r"\d{1,9}", str(word)):
+        return count(word)
+    from pwd import getpwnam
+
+    try:
+        return getpwnam(text(word)).pw_uid
+    except KeyError:
+        raise ValueError("must be a user of this node") from None
+
+
 def exit_code(word: object) -> int:
     """An exit code that says that something failed."""
     code = count(word)

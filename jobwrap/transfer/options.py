@@ -30,7 +30,7 @@ class Options(NamedTuple):
     tokens       (host or host:port, file of its bearer token); only https: gets one
     token        file of the user's own token, for federations that ask for it
     credentials  folder of HTCondor's credentials, for URLs such as name+https://…
-    plugins      paths of HTCondor file-transfer plugins; () asks the node's HTCondor for them
+    plugins      paths of HTCondor file-transfer plugins, or of folders; () asks the node's HTCondor for them
     director     URL of the OSDF's director; "" asks the federation itself
     caches       URLs of caches of the OSDF that are asked first; "+" stands for the director's
     room         bytes that may be written here, all files together; None asks the file system alone
@@ -74,4 +74,11 @@ def options_of(settings: Settings, environ: Mapping[str, str]) -> Options:
     """What the site's settings and the environment say about transfers."""
     from jobwrap.transfer.surroundings import from_environment
 
-    return from_environment(environ, Options(schemes=settings.schemes, cache=settings.cache))
+    said = Options(
+        schemes=settings.schemes,
+        cache=settings.cache,
+        cache_quota=settings.cache_quota,
+        cache_owners=settings.cache_owners,
+        **settings.transfer,
+    )
+    return from_environment(environ, said)

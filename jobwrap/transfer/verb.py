@@ -59,7 +59,7 @@ def _caches(options: dict[str, str], settings: Settings) -> list[Cache]:
     folder = options.get("--cache") or settings.cache
     if not folder:
         raise JobwrapError("job.usage", problem="this site has no cache; name one with --cache")
-    caches = open_caches(folder, None, (0,))
+    caches = open_caches(folder, settings.cache_quota, settings.cache_owners)
     if not caches:
         raise JobwrapError("job.usage", problem=f"{folder} is not there, or others can write to it")
     return caches

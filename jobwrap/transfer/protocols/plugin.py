@@ -7,10 +7,11 @@ for -classad; given -infile and -outfile it transfers what the one lists and tel
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from jobwrap.job.classad import format_value, parse_value
 from jobwrap.transfer.attempt import Attempt
@@ -21,6 +22,7 @@ from jobwrap.transfer.trouble import DENIED, NOT_FOUND, SCHEME, UNREACHABLE, Pas
 from jobwrap.transfer.url import scheme_of
 
 _CLASSAD_SECONDS = 20.0  # HTCondor's FILETRANSFER_PLUGIN_CLASSAD_TIMEOUT
+_NAME = re.compile(r"_plugin(\.\w+)?$")
 _KINDS = {
     "Authorization": DENIED,
     "Resolution": NOT_FOUND,
@@ -102,7 +104,7 @@ def _plugin(place: str, attempt: Attempt) -> str:
 def _ask_all(attempt: Attempt) -> dict[str, str]:
     """Scheme: path; the first plugin that knows a scheme serves it."""
     found: dict[str, str] = {}
-    for path in attempt.options.plugins or _configured(attempt):
+    for path in _programs(attempt.options.plugins) or _configured(attempt):
         attempt.within(_CLASSAD_SECONDS, f"{path} -classad")
         try:
             said = run([path, "-classad"], attempt).out
@@ -114,6 +116,15 @@ def _ask_all(attempt: Attempt) -> dict[str, str]:
                 for method in str(methods).lower().split(","):
                     found.setdefault(method.strip(), path)
     return found
+
+
+def _programs(places: Sequence[str]) -> list[str]:
+    """The plugins that a site names: paths, or folders, where a name tells them from other programs."""
+    found: list[str] = []
+    for place in places:
+        names = sorted(os.listdir(place)) if os.path.isdir(place) else []
+        found += [os.path.join(place, name) for name in names if _NAME.search(name)] or [place]
+    return [path for path in found if os.path.isfile(path) and os.access(path, os.X_OK)]
 
 
 def _configured(attempt: Attempt) -> list[str]:
