@@ -30,15 +30,20 @@ class Bundle:
     path    the shipped file, absolute
     column  which form of a module this Python takes: 0 the source, else its bytecode
     files   path inside → a module's source (str) or code, or data (bytes)
-    later   more of them, packed
+    later   more of them, packed, each with the code for several Pythons; and which of these is this one's
     groups  package → sha256 of its group
     """
 
     def __init__(
-        self, path: str, column: int, files: dict[str, Any], later: bytes, groups: dict[str, bytes]
+        self,
+        path: str,
+        column: int,
+        files: dict[str, Any],
+        later: tuple[bytes, int],
+        groups: dict[str, bytes],
     ) -> None:
         self._path, self._column, self._files, self._groups = path, column, files, groups
-        self._later = later
+        self._later, self._later_column = later
         self._read: set[str] = set()
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
@@ -102,7 +107,8 @@ class Bundle:
             return False
         import lzma
 
-        self._files.update(marshal.loads(lzma.decompress(self._later)))
+        column, modules = self._later_column, marshal.loads(lzma.decompress(self._later))
+        self._files.update({path: marshal.loads(codes[column]) for path, codes in modules.items()})
         self._later = b""
         return True
 
@@ -203,7 +209,9 @@ class NamedTuple(tuple):  # type: ignore[type-arg]
         return f"{type(self).__name__}({fields})"
 
 
-def install(path: str, column: int, files: dict[str, Any], later: bytes, groups: dict[str, bytes]) -> None:
+def install(
+    path: str, column: int, files: dict[str, Any], later: tuple[bytes, int], groups: dict[str, bytes]
+) -> None:
     """Let imports find what the file at `path` holds, before what may be installed on the node."""
     # Started as `python3 FILE`, Python would look for each module of its own in the zip.
     sys.path[:] = [folder for folder in sys.path if folder != path]

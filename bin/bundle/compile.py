@@ -1,8 +1,7 @@
 """Turns sources into bytecode for the Python that runs it.
 
-stdin: marshalled (apart, first, later), dicts of path to source. stdout: marshalled (path to bytecode,
-then the bytecode of the others, as one dict each). Together they load faster, as names that they share
-are read once.
+stdin: marshalled (apart, first), dicts of path to source. stdout: marshalled (path to bytecode, and the
+bytecode of the others as one dict). Together they load faster, as names that they share are read once.
 What nothing reads at run time is left out: docstrings, assertions, annotations of functions. Paths are
 those inside the shipped file, so the bytes do not depend on where the sources lie.
 """
@@ -106,10 +105,7 @@ def _signed(number):
     return out
 
 
-def together(sources):
-    return marshal.dumps({path: bytecode(path, source) for path, source in sources.items()})
-
-
-apart, first, later = marshal.load(sys.stdin.buffer)
+apart, first = marshal.load(sys.stdin.buffer)
 codes = {path: marshal.dumps(bytecode(path, source)) for path, source in apart.items()}
-marshal.dump((codes, together(first), together(later)), sys.stdout.buffer)
+together = marshal.dumps({path: bytecode(path, source) for path, source in first.items()})
+marshal.dump((codes, together), sys.stdout.buffer)

@@ -22,9 +22,7 @@ STAND_INS = Path(__file__).with_name("stand_ins")
 ALL, NONE = r".", r"(?!)"
 PACKAGES = {
     "certifi": (ALL, NONE),
-    "charset_normalizer": (NONE, r"/(cli/|__main__)"),
     "cpuinfo": (NONE, r"/__main__"),
-    "idna": (NONE, r"/(cli|__main__|codec)\.py"),
     "psutil": (NONE, r"/_ps(aix|bsd|osx|sunos|windows)\.py"),
     "requests": (NONE, r"/help\.py"),
     "spython": (NONE, r"/(tests|client)/"),

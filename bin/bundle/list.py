@@ -29,14 +29,12 @@ def main(path: str) -> None:
 def files(name: str, stored: bytes) -> Iterator[tuple[str, list[int]]]:
     """The files in one entry, and the sizes of their forms."""
     if name.startswith(("cpython-", "source")):
-        first, later = marshal.loads(stored)
-        data, _, modules = marshal.loads(zlib.decompress(first))
+        data, _, modules = marshal.loads(zlib.decompress(stored))
         yield from ((inside, [len(content)]) for inside, content in data.items())
         if isinstance(modules, dict):
             yield from ((inside, [len(source)]) for inside, source in modules.items())
         else:  # readable only by its own Python
             yield "the modules of every launch, as bytecode", [len(modules)]
-            yield "the modules of most launches, as bytecode", [len(lzma.decompress(later))]
     elif name not in ("__main__.py", "licences.xz"):
         for inside, forms in marshal.loads(lzma.decompress(stored)).items():
             yield inside, [len(form) for form in (forms if isinstance(forms, tuple) else (forms,))]

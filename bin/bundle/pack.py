@@ -3,9 +3,10 @@
     lines of /bin/sh      find the newest Python and start it        header.sh.in
     a zip, its entries stored as they are, of
         __main__.py       reads one of the next and goes on          main.py.in
-        cpython-39 …      what a launch needs, for each Python; marshal of two parts: zlib of marshal of
-                          (data, digests, modules), and lzma of marshal of the modules that can wait
+        cpython-39 …      what each launch needs, for each Python: zlib of marshal of (data, digests, modules)
         source            the same for any other Python, which compiles what it imports
+        later-1 …         the modules that most launches need, once the container is starting; for a few
+                          Pythons together, lzma of marshal of a dict: path inside → its bytecode for each
         jobwrap.xz        jobwrap's sources, and bytecode of what no launch needs
         requests.xz …     a group for each package
         licences.xz
@@ -41,6 +42,8 @@ from jobwrap.failures import FAILURES  # noqa: E402
 Files = dict[str, bytes]
 BUNDLE = "jobwrap/bundle.py"
 NO_PYTHON = FAILURES["site.no_python"]
+# The Pythons since this one have a bytecode of their own kind: only with these it packs well.
+NEW_KIND = (3, 11)
 
 
 def main(wheels: str, nodes: str, target: str) -> None:
@@ -68,14 +71,26 @@ def shipped_file(pythons: list[Python], own: Files, packages: dict[str, Files], 
     packages = {"jobwrap": modules, **packages}
     apart = {path: content for files in packages.values() for path, content in files.items()}
     apart = {path: apart[path] for path in apart if contents.has_bytecode(path) and path not in launch}
-    compiled = [python.compile(apart, first, later) for python in pythons]
+    compiled = [python.compile({**apart, **later}, first) for python in pythons]
+    codes = [code for code, _ in compiled]
 
-    groups = {name: group(packages[name], [codes for codes, *_ in compiled]) for name in sorted(packages)}
+    of_apart = [{path: code[path] for path in apart} for code in codes]
+    groups = {name: group(packages[name], of_apart) for name in sorted(packages)}
     digests = {name: hashlib.sha256(stored).digest() for name, stored in groups.items()}
-    entries = {python.name: start(data, digests, *codes) for python, (_, *codes) in zip(pythons, compiled)}
-    entries["source"] = start(data, digests, {BUNDLE: contents.bare(launch[BUNDLE])}, plain({}))
+    entries = {python.name: start(data, digests, firsts) for python, (_, firsts) in zip(pythons, compiled)}
+    entries["source"] = start(data, digests, {BUNDLE: contents.bare(launch[BUNDLE])})
+    for name, members in kinds(pythons).items():
+        together = {path: tuple(codes[pythons.index(one)][path] for one in members) for path in later}
+        entries[name] = lzma.compress(plain(together))
     entries.update({f"{name}.xz": stored for name, stored in groups.items()})
     return lay_out(pythons, {**entries, "licences.xz": lzma.compress(licences)})
+
+
+def kinds(pythons: list[Python]) -> dict[str, list[Python]]:
+    """The Pythons whose bytecode goes into one entry, by its name; one that has none is left out."""
+    old = [python for python in pythons if python.version < NEW_KIND]
+    new = [python for python in pythons if python.version >= NEW_KIND]
+    return {f"later-{number}": members for number, members in enumerate((old, new), 1) if members}
 
 
 def group(files: Files, codes: list[Files]) -> bytes:
@@ -87,9 +102,9 @@ def group(files: Files, codes: list[Files]) -> bytes:
     return lzma.compress(plain(forms))
 
 
-def start(data: Files, digests: Files, modules: bytes | dict[str, str], later: bytes) -> bytes:
-    """What is read at the start; modules and later come from the Python that will read them."""
-    return plain((zlib.compress(plain((data, digests, modules)), 9), lzma.compress(later)))
+def start(data: Files, digests: Files, modules: bytes | dict[str, str]) -> bytes:
+    """What is read at the start; the modules' bytecode comes from the Python that will read it."""
+    return zlib.compress(plain((data, digests, modules)), 9)
 
 
 def plain(value: Any) -> bytes:
@@ -122,17 +137,23 @@ def header(pythons: list[Python], place: tuple[int, int]) -> bytes:
 
 
 def main_py(pythons: list[Python], places: dict[str, tuple[int, int]]) -> bytes:
-    kinds = [*((python.magic, python.name) for python in pythons), (b"", "source")]
-    rows = [
-        f"    {magic!r}: ({places[name][0]:7}, {places[name][1]:7}, {column % len(kinds)}),  # {name}"
-        for column, (magic, name) in enumerate(kinds, 1)
-    ]
+    rows = [f"    b'': ({_place(places['source'])}, 0, {_place((0, 0))}, 0),  # source"]
+    for later, members in kinds(pythons).items():
+        for column, python in enumerate(members):
+            first = f"{_place(places[python.name])}, {pythons.index(python) + 1}"
+            rows.append(
+                f"    {python.magic!r}: ({first}, {_place(places[later])}, {column}),  # {python.name}"
+            )
     return fill(
         "main.py.in",
         SENTENCE=NO_PYTHON.sentence.format(found="%s"),
         CODE=NO_PYTHON.code,
         STARTS="\n".join(rows),
     )
+
+
+def _place(place: tuple[int, int]) -> str:
+    return "{:7}, {:7}".format(*place)
 
 
 def fill(template: str, **words: object) -> bytes:

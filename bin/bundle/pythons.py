@@ -24,14 +24,12 @@ class Python(NamedTuple):
     command: tuple[str, ...]
     environment: dict[str, str]
 
-    def compile(
-        self, apart: dict[str, bytes], first: dict[str, bytes], later: dict[str, bytes]
-    ) -> tuple[dict[str, bytes], bytes, bytes]:
-        """Path → bytecode of those apart, and the bytecode of the others in one each; see compile.py."""
+    def compile(self, apart: dict[str, bytes], first: dict[str, bytes]) -> tuple[dict[str, bytes], bytes]:
+        """Path → bytecode of those apart, and the bytecode of the others in one; see compile.py."""
         # Without columns: a tenth of the bytecode, for carets in tracebacks.
         command = (*self.command, "-S", "-B", "-X", "no_debug_ranges", str(_COMPILE))
-        compiled: tuple[dict[str, bytes], bytes, bytes]
-        compiled = marshal.loads(_output(command, self.environment, marshal.dumps((apart, first, later))))
+        compiled: tuple[dict[str, bytes], bytes]
+        compiled = marshal.loads(_output(command, self.environment, marshal.dumps((apart, first))))
         return compiled
 
 
