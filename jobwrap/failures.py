@@ -95,6 +95,9 @@ _ROWS = (
     ("limit.memory", USER, None, ELSEWHERE, HOLD, "the task used {used} of memory and was granted {granted}; ask for more with --memory"),
     ("limit.disk", USER, None, ELSEWHERE, HOLD, "the task had {used} in its scratch folder and was granted {granted}; ask for more with --disk"),
     ("batch.terminated", BATCH, None, HERE, LEAVE, "the batch system ended the job ({signal_name}): it was evicted, held or removed; nothing to do if it is requeued"),
+    ("batch.evicted", BATCH, None, HERE, LEAVE, "the batch system took the node away from the job; nothing to do if it is requeued"),
+    ("batch.held", USER, None, NEVER, HOLD, "the job was put on hold: {reason}; mend that, then condor_release it"),
+    ("batch.removed", USER, None, NEVER, LEAVE, "the job was removed from the queue: {reason}; submit it again if that was not meant"),
     ("batch.lost", BATCH, None, HERE, REQUEUE, "nothing was heard of the job after {moment}, in the phase {phase}; run it again, and if that repeats, ask for more memory or tell the site"),
     ("jobwrap.bug", JOBWRAP, 70, ELSEWHERE, HOLD, "jobwrap failed by a defect of its own ({problem}); please report it with the record"),
 )  # fmt: skip  # one line a row reads as a table

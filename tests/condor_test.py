@@ -91,5 +91,8 @@ def test_an_evicted_jobs_record_says_that_the_batch_system_ended_it(submit_side)
     time.sleep(2)  # no command tells whether the task itself has begun; both sides of it are evictions
     condor("condor_vacate_job", cluster)
     wait_for(submit_side)
-    assert record_of(submit_side / "jobwrap-record.1.json")["end"]["failure"] == "batch.terminated"
+    first = submit_side / "jobwrap-record.1.json"
+    assert record_of(first)["end"]["failure"] == "batch.terminated"
+    condor(submit_side / "jobwrap", "record", "finish", first)  # from the event log that the job ad names
+    assert record_of(first)["end"]["failure"] == "batch.evicted"
     assert record_of(submit_side / "jobwrap-record.json")["end"]["failure"] is None

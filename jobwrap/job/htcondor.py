@@ -33,6 +33,7 @@ _IDS = (
     "ClusterId",
     "ProcId",
     "NumJobStarts",
+    "UserLog",
     "JobUniverse",
     "DAGManJobId",
     "DAGNodeName",

@@ -1,4 +1,7 @@
-"""Make a left-over record a final one, with what can still be known once jobwrap is no more."""
+"""Make a left-over record a final one, with what can still be known once jobwrap is no more.
+
+HTCondor's event log of the job tells more than jobwrap could see: whether it was evicted, held or removed.
+"""
 
 from __future__ import annotations
 
@@ -12,30 +15,69 @@ from typing import Any
 from jobwrap import control
 from jobwrap.failures import JobwrapError
 from jobwrap.record import journal
+from jobwrap.record.cause import Cause, find_cause
 from jobwrap.record.exitrecord import FINISHED, boot, failure_of, utc
 
 RUNS, DONE, WAS_DONE = "its job still runs", "finished", "was finished already"
+UNTOLD = "its log does not tell the end yet"
+# What an event log can tell more of.
+_OPEN = ("batch.terminated", "batch.lost")
 
 
-def finish(path: str, read: Callable[[str], dict[str, Any]]) -> str:
+def finish(path: str, read: Callable[[str], dict[str, Any]], log: str = "") -> str:
     """Finishes the record in `path`, a file or a scratch folder; a word of the above.
 
-    In a scratch folder the copy counts that the task could not see. OSError where it can't be written.
+    log  HTCondor's event log of the job, "" for the one that its ad named, where that is there
+    In a scratch folder the copy counts that the task could not see. OSError where it can't be written, or
+    the log cannot be read.
     """
     target = os.path.join(path, journal.NAME) if os.path.isdir(path) else path
     inside = os.path.join(path, control.NAME, journal.INSIDE)
     source = inside if os.path.isfile(inside) and not _is_finished(target, read) else target
     record = read(source)
+    log = log or _log_of(record)
     if record["state"] == FINISHED:
-        return WAS_DONE
+        return _name_cause(record, log, target)
     folder = (
         os.path.dirname(source) if source == inside else os.path.join(record["job"]["scratch"], control.NAME)
     )
     if _is_held(folder):
         return RUNS
+    cause = find_cause(record, log) if log else None
+    if cause and cause.runs:
+        return UNTOLD
     _finish(record, os.stat(source).st_mtime)
+    _take(record["end"], cause)
     journal.put(target, record)
     return DONE
+
+
+def _name_cause(record: dict[str, Any], log: str, target: str) -> str:
+    """A record that has its last word, but not why the batch system ended the job."""
+    if not log or record["end"]["failure"] not in _OPEN or "finished_later" in record["jobwrap"]:
+        return WAS_DONE
+    cause = find_cause(record, log)
+    if cause.runs:
+        return UNTOLD
+    record["jobwrap"]["finished_later"] = utc()
+    _take(record["end"], cause)
+    journal.put(target, record)
+    return DONE
+
+
+def _take(end: dict[str, Any], cause: Cause | None) -> None:
+    """The end has its cause; what jobwrap itself saw stays as evidence."""
+    if cause is None:
+        return
+    if cause.error:
+        end["evidence"].append(f"jobwrap itself saw {end['failure']}: {end['sentence']}")
+        end.update(failure_of(cause.error), guess=None)
+    end["evidence"] += cause.evidence
+
+
+def _log_of(record: dict[str, Any]) -> str:
+    path = record["job"]["ids"].get("UserLog", "")
+    return path if os.path.isfile(path) else ""
 
 
 def _finish(record: dict[str, Any], last_sign: float) -> None:

@@ -53,7 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     add("show", _show, "what happened, for a person", "+")
     add("validate", _validate, "whether it has the form of the schema; 1 if not", "+")
     add("diff", _diff, "what was different between two runs; 1 if anything", 2)
-    add("finish", _finish, "make a left-over record a final one; 1 if its job still runs", "+")
+    finish = add(
+        "finish", _finish, "make a left-over record a final one, with its cause; 1 if its job still runs", "+"
+    )
+    finish.add_argument("--log", default="", help="HTCondor's event log of the job (its ad's UserLog)")
     crate = add("crate", _crate, "an RO-Crate (Process Run Crate) beside the record", 1)
     crate.add_argument("--agent", default="", help="who ran it: a name, or https://orcid.org/…")
     crate.add_argument("--license", default="", help="of the crate: a URL, or words")
@@ -108,9 +111,9 @@ def _plain(value: Any) -> str:
 def _finish(asked: argparse.Namespace) -> int:
     from jobwrap.record import finish
 
-    told = [(path, finish.finish(path, read)) for path in asked.record]
+    told = [(path, finish.finish(path, read, asked.log)) for path in asked.record]
     print("\n".join(f"{path}: {word}" for path, word in told))
-    return 1 if any(word == finish.RUNS for _, word in told) else 0
+    return 1 if any(word in (finish.RUNS, finish.UNTOLD) for _, word in told) else 0
 
 
 def _crate(asked: argparse.Namespace) -> int:
