@@ -306,6 +306,8 @@ def _usage(end: TaskEnd, watch: Watch) -> dict[str, Any]:
     usage = usage_fields(
         end.seconds, watch.usage(at_the_end=not ended_well), end.said.usage, end.kept and end.kept.used
     )
+    if end.stopped:
+        usage["stopped_seconds"] = round(end.stopped, 4)
     if end.kept:
         usage.update(processes_left=end.kept.left, processes_stuck=end.kept.stuck)
     return usage

@@ -1,15 +1,17 @@
-"""The signals that jobwrap gets: raised as the end of the job, or kept for whoever watches the task."""
+"""The signals that jobwrap gets: raised as the job's end, kept for the watch over the task, or obeyed."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from types import FrameType
 
 from jobwrap.failures import JobwrapError
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 HANDED_ON = (signal.SIGUSR1, signal.SIGUSR2)
+PAUSING = (signal.SIGTSTP, signal.SIGCONT)
 
 
 class Signals:
@@ -18,20 +20,30 @@ class Signals:
     raising  True: an ending signal raises JobwrapError batch.terminated wherever the code is, which
              breaks off a transfer or a wait. False: it is only kept.
     wake     readable once a signal has come
+
+    SIGTSTP stops the task and jobwrap with it, SIGCONT lets both go on.
+    keeper   the process above the task, 0 while there is none
+    stood    is told afterwards for how many seconds all stood still
     """
 
     def __init__(self) -> None:
         self.raising = True
         self.ended_by = 0  # the first ending signal
+        self.keeper = 0
+        self.stood: Callable[[float], None] = lambda _: None
+        self._stop, self._pausing = False, False
         self._new: list[int] = []
         self.wake, self._wake_write = os.pipe()
         os.set_blocking(self.wake, False)
         os.set_blocking(self._wake_write, False)
-        for number in (*ENDING, *HANDED_ON):
+        for number in (*ENDING, *HANDED_ON, *PAUSING):
             signal.signal(number, self._take)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
     def _take(self, number: int, _frame: FrameType | None) -> None:
+        if number in PAUSING:
+            self._pause(stop=number == signal.SIGTSTP)
+            return
         self._new.append(number)
         if number not in ENDING:
             return
@@ -40,6 +52,21 @@ class Signals:
         self.ended_by = number
         if self.raising:
             raise terminated(number)
+
+    def _pause(self, *, stop: bool) -> None:
+        self._stop = stop
+        if self._pausing:
+            return
+        from jobwrap.launch.pause import pause, resume
+
+        if not stop:
+            resume(self.keeper)  # others may have stopped it
+            return
+        self._pausing = True
+        try:
+            self.stood(pause(self.keeper, lambda: self._stop))
+        finally:
+            self._pausing = False
 
     def __enter__(self) -> None:
         """Until the block ends, an ending signal is kept: what happens in it happens whole."""

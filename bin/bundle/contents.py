@@ -37,7 +37,7 @@ VERBS = r"^jobwrap/node/"
 # of what each launch unpacks.
 SELDOM = (
     r"^jobwrap/(dryrun|evidence/(judge|signals|words|program)|image/(ldcache|nvidia|published|pull)|node/(nvml|report|table|trial)"
-    r"|launch/streams|record/(chirp|collector|kickstart|timing)|transfer/(archive|crc32c|small|protocols/dav)"
+    r"|launch/(pause|streams)|record/(chirp|collector|kickstart|timing)|transfer/(archive|crc32c|small|protocols/dav)"
     r"|job/environment|launch/credentials)\.py"
 )
 LAUNCH = (

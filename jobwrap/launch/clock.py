@@ -13,11 +13,13 @@ class Clock:
     """The deadlines of one task, in seconds of time.monotonic(); stopped time does not count.
 
     timed_out  whether the wall time was over
+    stopped    for how many seconds the task could not run
     """
 
     def __init__(self, limit: float | None, grace: float) -> None:
         self.started = time.monotonic()
         self.timed_out = False
+        self.stopped = 0.0
         self._grace = grace
         self._ends = None if limit is None else self.started + limit
         self._kill_at: float | None = None
@@ -31,6 +33,7 @@ class Clock:
 
     def was_stopped(self, seconds: float) -> None:
         """The task could not run for so long."""
+        self.stopped += seconds
         if self._ends is not None:
             self._ends += seconds
         if self._kill_at is not None:

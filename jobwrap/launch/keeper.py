@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jobwrap.launch.gate import Usage
 from jobwrap.launch.tree import find_children
+from jobwrap.signals import ENDING, HANDED_ON, PAUSING
 
 if TYPE_CHECKING:
     from resource import struct_rusage
 
 # What jobwrap itself handles; the keeper must live through them, the task gets them by the control pipe.
-_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_HANDLED = (*ENDING, *HANDED_ON, *PAUSING)
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, linux/prctl.h
 # Milliseconds. A contained task orphans nobody outside, and the runtime's helpers are orphaned only if it
 # is killed: there is time, and the runtime starts faster alone.

@@ -35,6 +35,7 @@ class TaskEnd(NamedTuple):
     seconds   from the opening of the gate to the end
     over      the limit for which jobwrap ended it, None without one
     moments   those of the gate
+    stopped   of the seconds, those for which it was stopped
     """
 
     said: Said
@@ -45,6 +46,7 @@ class TaskEnd(NamedTuple):
     seconds: float
     over: JobwrapError | None = None
     moments: tuple[float, ...] = ()
+    stopped: float = 0.0
 
 
 class Container:
@@ -63,7 +65,7 @@ class Container:
         finally:
             os.close(words)
             gate.close_child_ends()
-        self.keeper = self._keeper.pid
+        self.keeper = signals.keeper = self._keeper.pid
 
     def open(self, settings: Iterable[tuple[str, str]]) -> None:
         """Lets the task start with these variables."""
@@ -76,6 +78,7 @@ class Container:
         """
         self._signals.raising = False
         clock = Clock(limit, self._grace)
+        self._signals.stood = clock.was_stopped
         poll = select.poll()
         sources = {self._gate.status: self._gate.hear, self._words: self._hear_runtime}
         for descriptor in (*sources, self._signals.wake, self._keeper.report):
@@ -91,6 +94,7 @@ class Container:
                     poll.unregister(descriptor)
                     del sources[descriptor]
             self._hand_on(clock, watch)
+        self._signals.keeper = 0  # no other process may be taken for it
         kept = self._keeper.end()
         seconds = time.monotonic() - clock.started
         return TaskEnd(
@@ -102,6 +106,7 @@ class Container:
             seconds=seconds,
             over=self._over,
             moments=tuple(self._gate.moments),
+            stopped=clock.stopped,
         )
 
     def _hand_on(self, clock: Clock, watch: Watch) -> None:
@@ -125,6 +130,7 @@ class Container:
     def abandon(self) -> str:
         """Ends the container whose task never started; the runtime's words so far."""
         self._gate.close()
+        self._signals.keeper = 0
         self._keeper.close()
         while self._hear_runtime():
             pass
@@ -141,7 +147,7 @@ class Container:
 
 def _sleep(poll: select.poll, clock: Clock, watch: Watch) -> list[int]:
     """The descriptors that have something, or none when a deadline is there."""
-    left, began = min(clock.left(), watch.left()), time.monotonic()
+    left, began, stopped = min(clock.left(), watch.left()), time.monotonic(), clock.stopped
     ready = [descriptor for descriptor, _ in poll.poll(None if left == NEVER else left * 1000 + 1)]
-    clock.slept(left, time.monotonic() - began)
+    clock.slept(left, time.monotonic() - began - (clock.stopped - stopped))
     return ready
