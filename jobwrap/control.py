@@ -4,6 +4,7 @@
 .jobwrap/record.json  the exit record as it grows
 .jobwrap/tmp, var_tmp the task's /tmp and /var/tmp: on the scratch disk, not in memory
 .jobwrap/empty        what the task sees instead of this folder
+.jobwrap/nothing      what it sees in place of a GPU that is not its own
 .jobwrap/given        what it sees if it asked for credentials: these
 """
 
@@ -15,7 +16,7 @@ import os
 from jobwrap.failures import JobwrapError
 
 NAME = ".jobwrap"
-GIVEN, EMPTY = "given", "empty"
+GIVEN, EMPTY, NOTHING = "given", "empty", "nothing"
 FOLDERS = ("tmp", "var_tmp", EMPTY)
 
 
@@ -44,6 +45,7 @@ class Control:
             for folder in FOLDERS:
                 os.makedirs(os.path.join(self.path, folder), exist_ok=True)
             os.chmod(os.path.join(self.path, EMPTY), 0o555)
+            os.close(os.open(os.path.join(self.path, NOTHING), os.O_CREAT | os.O_NOFOLLOW, 0))
             self.lock = lock
         except BlockingIOError:
             raise self._unusable("another jobwrap is running in it") from None

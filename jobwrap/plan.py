@@ -11,7 +11,7 @@ from jobwrap.job.spec import Job
 from jobwrap.launch.command import container_command
 from jobwrap.launch.environment import Environment, plan_environment
 from jobwrap.launch.instance import Instance
-from jobwrap.launch.mounts import Dropped, Mount, plan_mounts
+from jobwrap.launch.mounts import Dropped, Mount, cover_nodes, plan_mounts
 from jobwrap.node.gpu import verify
 from jobwrap.node.survey import Node
 from jobwrap.record.exitrecord import without_secrets
@@ -51,7 +51,7 @@ def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ:
     verify(node.gpus, settings.deadline)
     image = None if job.here else choice.image()
     staging = plan_staging(job, node.cvmfs, settings, environ)
-    credentials, given, given_why = _credentials(job, environ)
+    credentials, given, why = _credentials(job, environ)
     mounts: tuple[Mount, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     if image:
@@ -60,9 +60,9 @@ def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ:
         inputs = [
             Mount(each.source, f"{job.target}/{each.name}") for each in staging.bound if not each.in_place
         ]
-        mounts, dropped = plan_mounts(job, settings, node.cvmfs, inputs, environ)
-        if image.driver:
-            mounts += tuple(Mount(path, place, path.startswith("/dev/")) for path, place in image.driver[1])
+        mounts, dropped = plan_mounts(job, settings, node, inputs, environ)
+        more, seen = _gpu_mounts(job, node, settings, image)
+        mounts, why = mounts + more, why + seen
     plan = Plan(
         job=job,
         node=node,
@@ -72,7 +72,7 @@ def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ:
         dropped=dropped,
         environment=plan_environment(job, node, environ, given),
         runtime=(),
-        reasons=(*_reasons(node, image, staging), *given_why),
+        reasons=_reasons(node, image, staging) + why,
         credentials=credentials,
     )
     return with_cached(plan, settings, staging.cached)
@@ -116,6 +116,20 @@ def _credentials(
 
     credentials = find(job.credentials, environ, job.scratch)
     return credentials, variables(credentials, job), reasons(credentials)
+
+
+def _gpu_mounts(
+    job: Job, node: Node, settings: Settings, image: Image
+) -> tuple[tuple[Mount, ...], tuple[str, ...]]:
+    """What of the driver is bound where not all of it is, what covers the GPUs of others, and the reasons."""
+    if not node.gpus.granted:
+        return (), ()
+    from jobwrap.node.gpunodes import find_nodes
+
+    nodes = find_nodes(node.gpus, settings.deadline)
+    bound = image.driver[1] if image.driver else ()
+    mounts = tuple(Mount(path, place, path.startswith("/dev/")) for path, place in bound)
+    return mounts + cover_nodes(job, nodes.others), (nodes.why,) if nodes.why else ()
 
 
 def _instance(job: Job, settings: Settings, node: Node, image: Image, mounts: tuple[Mount, ...]) -> Instance:

@@ -31,14 +31,14 @@ PACKAGES = {
     "urllib3": (NONE, r"/contrib/(emscripten/|pyopenssl|socks)|/http2/connection\.py"),
 }
 # Of what no launch needs only the survey is in a hurry: a pool may ask for it every few minutes.
-VERBS = r"^jobwrap/node/"
+VERBS = r"^jobwrap/node/(?!gpunodes|nvml)"
 # Where the imports of a launch begin; the verbs and what only they import can wait for the group.
 # What only a failed task, a pull, an archive or an option asks for waits there too: it would be an eighth
 # of what each launch unpacks.
 SELDOM = (
     r"^jobwrap/(dryrun|evidence/(judge|signals|words|program)|image/(ldcache|nvidia|published|pull)|node/(nvml|report|table|trial)"
     r"|launch/(pause|streams)|record/(chirp|collector|kickstart|timing)|transfer/(archive|crc32c|small|protocols/dav)"
-    r"|job/environment|launch/credentials)\.py"
+    r"|job/environment|launch/credentials|node/gpunodes)\.py"
 )
 LAUNCH = (
     "jobwrap.bundle",

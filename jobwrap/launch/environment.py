@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from jobwrap import __version__
 from jobwrap.job.spec import Job
+from jobwrap.node.gpu import Gpus
 from jobwrap.node.survey import Node
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -38,6 +39,11 @@ THREADS = (
     "ROOT_MAX_THREADS",
     "CUBACORES",
 )
+
+
+# What tells a library its GPUs, by their maker; set where only HTCondor has been told which were granted.
+_VISIBLE = {"nvidia": ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"), "amd": ("ROCR_VISIBLE_DEVICES",)}
+_NOT_TOLD = ("_CONDOR_AssignedGPUs", "AssignedGPUs")
 
 
 class Environment(NamedTuple):
@@ -71,13 +77,19 @@ def plan_environment(
     if cpus:
         for name in THREADS:
             settings.setdefault(name, str(cpus))
-    settings.update(own, **(given or {}))
+    settings = {**_visible(node.gpus), **settings, **own, **(given or {})}
     for name, value in job.env:
         if why := _unfit(name):
             dropped[name] = why
         else:
             settings[name] = value
     return Environment(tuple(settings.items()), tuple(dropped.items()))
+
+
+def _visible(gpus: Gpus) -> dict[str, str]:
+    if not gpus.granted or gpus.source not in _NOT_TOLD:
+        return {}
+    return dict.fromkeys(_VISIBLE.get(gpus.vendor, ()), ",".join(gpus.granted))
 
 
 def _unfit(name: str) -> str:

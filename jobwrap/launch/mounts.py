@@ -14,10 +14,12 @@ from jobwrap import control
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Job
 from jobwrap.node.probe import Hung, ask
+from jobwrap.node.survey import Node
 from jobwrap.settings import Settings
 
 # What the field's pools bind for every job (GlideinWMS, OSPool); read-only, dropped where it is not there.
 _COMMON = ("/etc/hosts", "/etc/localtime")
+_WITH_GPUS = ("/etc/OpenCL/vendors",)
 _FORBIDDEN_SOURCES = ("/proc", "/sys", "/dev", "/etc/jobwrap")
 _FORBIDDEN_TARGETS = ("/proc", "/sys", "/dev", "/.singularity.d")
 
@@ -38,7 +40,7 @@ class Dropped(NamedTuple):
 
 
 def plan_mounts(
-    job: Job, settings: Settings, cvmfs: str, inputs: Iterable[Mount], environ: Mapping[str, str]
+    job: Job, settings: Settings, node: Node, inputs: Iterable[Mount], environ: Mapping[str, str]
 ) -> tuple[tuple[Mount, ...], tuple[Dropped, ...]]:
     """All mounts in the order in which they are made, and those dropped.
 
@@ -46,30 +48,17 @@ def plan_mounts(
     job asks for and that is not there.
     """
     own = os.path.join(job.scratch, control.NAME)
-    empty = f"{own}/{control.EMPTY}"
-    mounts = [
-        Mount(job.scratch, job.target, True),
-        Mount(f"{own}/tmp", "/tmp", True),
-        Mount(f"{own}/var_tmp", "/var/tmp", True),
-        # A folder, since a file that covers one file is detached by a rename on the host.
-        Mount(f"{own}/{control.GIVEN}" if job.credentials else empty, os.path.join(job.target, control.NAME)),
-        *(Mount(empty, folder) for folder in _folders_to_hide(job, environ)),
-    ]
-    common = [*(Mount(path, path) for path in _COMMON), Mount(cvmfs, "/cvmfs")]
     sites = [Mount(*bind) for bind in settings.binds]
     asked, inputs = [Mount(*bind) for bind in job.binds], list(inputs)
+    common = _common(node)
     there = _look([mount.source for mount in common])
+    secret: list[str] = []
     if sites or asked or inputs:  # these may lie on any file system
-        tops = [own, *(settings.bind_sources or ())]
-        paths = [*tops, *(mount.source for mount in sites + asked + inputs)]
-        asked_of, secret = _ask(paths, dict(environ), settings.deadline)
-        there.update(asked_of)
-    dropped = []
-    for mount in common + sites:
-        if there[mount.source]:
-            mounts.append(mount)
-        else:
-            dropped.append(Dropped(mount.source, "it is not on this node"))
+        paths = [own, *(settings.bind_sources or ()), *(mount.source for mount in sites + asked + inputs)]
+        where, secret = _ask(paths, dict(environ), settings.deadline)
+        there.update(where)
+    mounts = [*_own(job, environ), *(mount for mount in common + sites if there[mount.source])]
+    dropped = [mount.source for mount in common + sites if not there[mount.source]]
     for mount in asked + inputs:
         if not there[mount.source]:
             problem = f"--bind {mount.source}: there is no such path on this node"
@@ -79,10 +68,34 @@ def plan_mounts(
         found = mount._replace(source=there[mount.source])  # what is judged is what is bound
         _must_be_allowed(found, there[own] or own, secret)
         if settings.bind_sources is not None:
-            free = () if mount in asked else (cvmfs, os.path.realpath(job.scratch))
+            free = () if mount in asked else (node.cvmfs, os.path.realpath(job.scratch))
             _must_be_the_sites(found, (*free, *(there[top] or top for top in settings.bind_sources)))
         mounts.append(found)
-    return tuple(mounts), tuple(dropped)
+    return tuple(mounts), tuple(Dropped(source, "it is not on this node") for source in dropped)
+
+
+def cover_nodes(job: Job, nodes: Iterable[str]) -> tuple[Mount, ...]:
+    """A file that nobody can open over each of these device nodes, which --nv and --rocm show all alike."""
+    nothing = os.path.join(job.scratch, control.NAME, control.NOTHING)
+    return tuple(Mount(nothing, node) for node in nodes)
+
+
+def _own(job: Job, environ: Mapping[str, str]) -> Iterator[Mount]:
+    """Scratch and what lies on its disk, and what covers the folders in it that are no task's to see."""
+    own = os.path.join(job.scratch, control.NAME)
+    yield Mount(job.scratch, job.target, True)
+    yield Mount(f"{own}/tmp", "/tmp", True)
+    yield Mount(f"{own}/var_tmp", "/var/tmp", True)
+    # A folder, since a file that covers one file is detached by a rename on the host.
+    cover = control.GIVEN if job.credentials else control.EMPTY
+    yield Mount(f"{own}/{cover}", os.path.join(job.target, control.NAME))
+    for folder in _folders_to_hide(job, environ):
+        yield Mount(f"{own}/{control.EMPTY}", folder)
+
+
+def _common(node: Node) -> list[Mount]:
+    paths = (*_COMMON, *(_WITH_GPUS if node.gpus.granted else ()))
+    return [*(Mount(path, path) for path in paths), Mount(node.cvmfs, "/cvmfs")]
 
 
 def _folders_to_hide(job: Job, environ: Mapping[str, str]) -> Iterator[str]:

@@ -70,6 +70,12 @@ def ask_ids() -> list[str] | None:
     return None if told is None else [device.id for device in told.devices]
 
 
+def ask_parents() -> dict[str, str]:
+    """The id of each MIG slice and that of its GPU, as plain data for a probe; {} where nobody can tell."""
+    told = ask()
+    return {device.id: device.parent for device in told.devices if device.parent} if told else {}
+
+
 def _slices(minor: str, root: str) -> list[str]:
     """The GPU instances that MIG has made of the GPU with this device number."""
     return [name for name in files.names(f"{root}{_DRIVER}/capabilities/gpu{minor}/mig") if name[:2] == "gi"]

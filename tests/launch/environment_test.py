@@ -10,15 +10,17 @@ from jobwrap.asked import read_asked
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Job
 from jobwrap.launch.environment import THREADS, plan_environment
+from jobwrap.node.gpu import Gpus
 
 DOCS = Path(__file__).parents[2] / "docs/environment.md"
 SCRATCH = "/execute/dir_1"
+NO_GPUS = Gpus("", (), ())
 
 
-def planned(environ=(), cpus=None, **job):
+def planned(environ=(), cpus=None, gpus=NO_GPUS, **job):
     """The task's variables and what was dropped, each as a dict."""
     asked = Job(("true",), scratch=SCRATCH, **job)
-    node = SimpleNamespace(slot=SimpleNamespace(cpus=cpus))
+    node = SimpleNamespace(slot=SimpleNamespace(cpus=cpus), gpus=gpus)
     plan = plan_environment(asked, node, dict(environ))
     assert len({name for name, _ in plan.settings}) == len(plan.settings)
     return dict(plan.settings), dict(plan.dropped)
@@ -103,3 +105,28 @@ def test_where_nobody_knows_how_many_cores_there_are_no_library_is_told():
 
 def test_the_documentation_has_every_thread_variable():
     assert set(THREADS) <= set(re.findall(r"`(\w+)`", DOCS.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("gpus", "visible"),
+    [
+        (
+            Gpus("nvidia", ("GPU-a", "MIG-b"), (), "AssignedGPUs"),
+            {"CUDA": "GPU-a,MIG-b", "NVIDIA": "GPU-a,MIG-b"},
+        ),
+        (Gpus("nvidia", ("GPU-a",), (), "_CONDOR_AssignedGPUs"), {"CUDA": "GPU-a", "NVIDIA": "GPU-a"}),
+        (Gpus("amd", ("GPU-a",), (), "AssignedGPUs"), {"ROCR": "GPU-a"}),
+        (Gpus("nvidia", ("GPU-a",), (), "CUDA_VISIBLE_DEVICES"), {}),
+        (Gpus("nvidia", (), ("GPU-a",), "AssignedGPUs"), {}),
+    ],
+)
+def test_libraries_are_told_which_gpus_were_granted_where_only_htcondor_was(gpus, visible):
+    settings, _ = planned(gpus=gpus)
+    assert {name: value for name, value in settings.items() if name.endswith("_VISIBLE_DEVICES")} == {
+        f"{name}_VISIBLE_DEVICES": value for name, value in visible.items()
+    }
+
+
+def test_what_the_batch_system_told_the_libraries_stays():
+    gpus = Gpus("nvidia", ("0",), (), "_CONDOR_AssignedGPUs")
+    assert planned({"CUDA_VISIBLE_DEVICES": "GPU-a"}, gpus=gpus)[0]["CUDA_VISIBLE_DEVICES"] == "GPU-a"

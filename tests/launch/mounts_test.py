@@ -1,12 +1,13 @@
 """What a job may see of its node, by a bind or by a local input."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Bind, Job
-from jobwrap.launch.mounts import Mount, plan_mounts
+from jobwrap.launch.mounts import Mount, cover_nodes, plan_mounts
 from jobwrap.settings import Settings
 
 
@@ -18,6 +19,10 @@ def scratch(tmp_path):
     return tmp_path / "scratch"
 
 
+def node(*granted):
+    return SimpleNamespace(cvmfs="/cvmfs", gpus=SimpleNamespace(granted=granted))
+
+
 def planned(scratch, source, way, **settings):
     """The mounts of a job that asks for `source` in this way."""
     job = Job(("true",), scratch=str(scratch))
@@ -25,7 +30,7 @@ def planned(scratch, source, way, **settings):
     if way == "bind":
         job = job._replace(binds=(Bind(*mount),))
     inputs = [mount] if way == "input" else []
-    return plan_mounts(job, Settings(**settings), "/cvmfs", inputs, {})[0]
+    return plan_mounts(job, Settings(**settings), node(), inputs, {})[0]
 
 
 def failure(*arguments, **settings):
@@ -81,4 +86,26 @@ def test_an_input_in_scratch_needs_no_leave_of_the_site(scratch):
     (scratch / "sent").write_text("x")
     assert Mount(str(scratch / "sent"), "/srv/seen") in planned(
         scratch, scratch / "sent", "input", bind_sources=()
+    )
+
+
+def test_a_site_file_system_is_there_or_dropped_with_a_reason(scratch, tmp_path):
+    (tmp_path / "ceph").mkdir()
+    binds = (Bind(f"{tmp_path}/ceph", "/ceph", True), Bind(f"{tmp_path}/hadoop", "/hadoop"))
+    mounts, dropped = plan_mounts(Job(("true",), scratch=str(scratch)), Settings(binds=binds), node(), [], {})
+    assert Mount(f"{tmp_path}/ceph", "/ceph", True) in mounts
+    assert (f"{tmp_path}/hadoop", "it is not on this node") in dropped
+
+
+def test_a_task_with_gpus_gets_the_nodes_list_of_opencl_drivers_or_hears_that_there_is_none(scratch):
+    for granted, told in (((), False), (("GPU-a",), True)):
+        mounts, dropped = plan_mounts(
+            Job(("true",), scratch=str(scratch)), Settings(), node(*granted), [], {}
+        )
+        assert ("/etc/OpenCL/vendors" in {each.source for each in (*mounts, *dropped)}) == told
+
+
+def test_a_gpu_of_others_is_covered_by_what_nobody_can_open(scratch):
+    assert cover_nodes(Job(("true",), scratch=str(scratch)), ["/dev/nvidia1"]) == (
+        Mount(f"{scratch}/.jobwrap/nothing", "/dev/nvidia1"),
     )
