@@ -25,8 +25,8 @@ def may_hang(root: str = "") -> set[str]:
     for line in files.text(f"{root}/proc/self/mountinfo").splitlines():
         fields, _, kind = line.partition(" - ")
         if kind.partition(" ")[0] not in _LOCAL:
-            found.add(_unescaped(fields.split(" ", 5)[4:5]))
-    return found - {"", "/"}
+            found.update(fields.split(" ", 5)[4:5])
+    return {_unescaped(point) for point in found} - {"", "/"}
 
 
 def leads_into(path: str, mounts: Collection[str], root: str = "") -> str:
@@ -54,6 +54,8 @@ def leads_into(path: str, mounts: Collection[str], root: str = "") -> str:
     return ""
 
 
-def _unescaped(point: list[str]) -> str:
+def _unescaped(point: str) -> str:
     r"""The kernel writes a blank as \040."""
-    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), point[0]) if point else ""
+    if "\\" not in point:
+        return point
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), point)
