@@ -103,7 +103,9 @@ def bring_image(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> P
         return plan
     from jobwrap.image import pull
 
-    return plan._replace(image=pull.bring(plan.image, plan.job, plan.node, settings, environ))
+    image = pull.bring(plan.image, plan.job, plan.node, settings, environ)
+    said = image.reasons[len(plan.image.reasons) :]
+    return plan._replace(image=image, reasons=(*plan.reasons, *said))
 
 
 def _credentials(
@@ -180,6 +182,7 @@ def as_record(plan: Plan) -> dict[str, Any]:
             "kind": image.kind,
             "tag": image.tag,
             "content_id": image.content_id,
+            "digest": image.digest,
             "root_hash": image.root_hash,
             "revision": image.revision,
             "program": image.program,

@@ -36,9 +36,15 @@ VERBS = r"^jobwrap/node/(?!gpunodes|nvml)"
 # What only a failed task, a pull, an archive or an option asks for waits there too: it would be an eighth
 # of what each launch unpacks.
 SELDOM = (
-    r"^jobwrap/(dryrun|evidence/(judge|signals|words|program)|image/(ldcache|nvidia|published|pull)|node/(nvml|report|table|trial)"
-    r"|launch/(pause|streams)|record/(chirp|collector|kickstart|timing)|transfer/(archive|crc32c|small|protocols/dav)"
-    r"|job/environment|launch/credentials|node/gpunodes)\.py"
+    r"^jobwrap/(dryrun"
+    r"|evidence/(judge|signals|words|program)"
+    r"|image/(ldcache|nvidia|published|pull|registry)"
+    r"|job/environment"
+    r"|launch/(credentials|pause|streams)"
+    r"|node/(gpunodes|nvml|report|table|trial)"
+    r"|record/(chirp|collector|kickstart|timing)"
+    r"|transfer/(archive|crc32c|small|protocols/dav)"
+    r")\.py"
 )
 LAUNCH = (
     "jobwrap.bundle",

@@ -37,6 +37,7 @@ class Image(NamedTuple):
     root_hash   of its CVMFS repository at that moment, "" where that is not told; likewise revision
     program     the task's program as the task sees it, "" where it is not there yet
     pull        what has to be brought to `path` first (pull.py), "" where it is there
+    digest      what its registry calls it, "sha256:…", "" where that is not known
     driver      (libraries, binds) of the host's GPU driver for the container (nvidia.Driver), None for all
     """
 
@@ -51,6 +52,7 @@ class Image(NamedTuple):
     revision: str = ""
     program: str = ""
     pull: str = ""
+    digest: str = ""
     driver: tuple[tuple[str, ...], tuple[tuple[str, str], ...]] | None = None
 
 
@@ -101,9 +103,9 @@ class Choice:
         except JobwrapError as error:
             if not job.image.startswith("docker://") or not error.failure.name.startswith(_NOT_IN_A_TREE):
                 raise
-            return _to_be_brought(
-                parse_reference(job.image, self._looker.folder), job, settings, error.sentence
-            )
+            reference = parse_reference(job.image, self._looker.folder)
+            why = error.sentence if error.failure.name.startswith("site.") else "no image tree here has it"
+            return _to_be_brought(reference, job, settings, f"{job.image} comes from its registry: {why}")
         rows, release, glibc = fields.pop("needs")
         fields["reasons"] = (*self._words, *fields["reasons"])
         return Image(**fields, needs=Needs(_needs(rows), release, glibc))

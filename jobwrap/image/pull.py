@@ -14,7 +14,7 @@ import re
 import signal
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jobwrap.failures import JobwrapError
 from jobwrap.image.choose import Image, check_program, planned_path
@@ -35,7 +35,17 @@ _PASSED = re.compile(
     re.IGNORECASE,
 )
 # Words of registries and runtimes for an image that is not there, or not for this user.
-_UNKNOWN = re.compile(r"not found|(?:manifest|name) unknown|unauthori[sz]ed|denied|\b40[134]\b", re.I)
+_UNKNOWN = re.compile(
+    r"not found|(?:manifest|name) unknown|unauthori[sz]ed|authentication required|denied|\b40[134]\b", re.I
+)
+
+
+class Came(NamedTuple):
+    """sha256 of the SIF file, how it came, and the digest that its registry has for it, "" for none."""
+
+    sha256: str
+    how: str
+    digest: str = ""
 
 
 def bring(image: Image, job: Job, node: Node, settings: Settings, environ: Mapping[str, str]) -> Image:
@@ -48,10 +58,15 @@ def bring(image: Image, job: Job, node: Node, settings: Settings, environ: Mappi
     place = planned_path(job)
     os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
     if re.match(r"(?:docker|oras|library|shub)://", image.pull):
-        digest, how = _from_registry(image.pull, place, node, settings, environ)
+        came = _from_registry(image.pull, place, node, settings, environ)
     else:
-        digest, how = _from_file(image.pull, place, settings, environ)
-    image = image._replace(pull="", content_id=digest, reasons=(*image.reasons, f"{image.asked} was {how}"))
+        came = _from_file(image.pull, place, settings, environ)
+    said = [f"{image.asked} was {came.how}"]
+    if came.digest and came.digest not in image.asked:
+        said.insert(0, f"{image.asked} is {came.digest} at its registry now")
+    image = image._replace(
+        pull="", content_id=came.sha256, digest=came.digest, reasons=(*image.reasons, *said)
+    )
     return _judged(image, job, node, settings)
 
 
@@ -68,8 +83,8 @@ def _judged(image: Image, job: Job, node: Node, settings: Settings) -> Image:
     return check_program(image, job, node, settings)
 
 
-def _from_file(place: str, path: str, settings: Settings, environ: Mapping[str, str]) -> tuple[str, str]:
-    """(sha256, how it came) of a SIF file behind a URL, which may end in #sha256:HEX."""
+def _from_file(place: str, path: str, settings: Settings, environ: Mapping[str, str]) -> Came:
+    """A SIF file behind a URL, which may end in #sha256:HEX."""
     from jobwrap.transfer.fetch import Wanted, fetch_all, options_of
 
     url, _, digest = place.partition("#sha256:")
@@ -81,7 +96,7 @@ def _from_file(place: str, path: str, settings: Settings, environ: Mapping[str, 
     if fetched.path != path:
         _link(fetched.path, path)
     way = "in this node's cache" if fetched.cache == "hit" else f"fetched in {fetched.seconds:.0f} s"
-    return fetched.checksum[1] if fetched.checksum else "", way
+    return Came(fetched.checksum[1] if fetched.checksum else "", way)
 
 
 def _as_image(error: JobwrapError, image: str) -> JobwrapError:
@@ -102,7 +117,7 @@ def _as_image(error: JobwrapError, image: str) -> JobwrapError:
 
 def _from_registry(
     reference: str, path: str, node: Node, settings: Settings, environ: Mapping[str, str]
-) -> tuple[str, str]:
+) -> Came:
     from jobwrap.transfer import checksum
     from jobwrap.transfer.cache import open_caches
 
@@ -110,18 +125,29 @@ def _from_registry(
     caches = open_caches(settings.cache, *rules) if settings.cache else []
     found = _cached(caches, reference)
     if found:
-        _link(found.path, path)
-        return found.digest, "in this node's cache"
+        held, digest = found
+        _link(held.path, path)
+        return Came(held.digest, "in this node's cache", digest)
     if not caches or not caches[-1].ours:
-        seconds = _pull(reference, path, node, environ)
-        return checksum.of_file(path, "sha256"), f"pulled in {seconds:.0f} s"
-    held, how = _pull_once(caches[-1], reference, node, environ)
+        pinned, digest = _pinned(reference, settings, environ)
+        seconds = _pull(pinned, path, node, environ)
+        return Came(checksum.of_file(path, "sha256"), f"pulled in {seconds:.0f} s", digest)
+    held, came = _pull_once(caches[-1], reference, node, settings, environ)
     _link(held.path, path)
-    return held.digest, how
+    return came
 
 
-def _cached(caches: list[Cache], reference: str) -> Held | None:
-    """What was pulled before, held; a tag only for a day, since it may be moved."""
+def _pinned(reference: str, settings: Settings, environ: Mapping[str, str]) -> tuple[str, str]:
+    """What to pull, and the digest that it has at its registry, "" where that is not told."""
+    if not reference.startswith("docker:"):
+        return reference, ""
+    from jobwrap.image.registry import pin
+
+    return pin(reference, settings, environ)
+
+
+def _cached(caches: list[Cache], reference: str) -> tuple[Held, str] | None:
+    """What was pulled before, held, and its digest; a tag only for a day, since it may be moved."""
     from jobwrap.transfer.cache import of_url
 
     pinned = "@sha256:" in reference
@@ -132,11 +158,13 @@ def _cached(caches: list[Cache], reference: str) -> Held | None:
         age = time.time() - os.stat(os.path.join(cache.folder, "urls", of_url(reference))).st_mtime
         found = cache.find(known[0]) if pinned or age < _FRESH else None
         if found:
-            return found
+            return found, known[1]
     return None
 
 
-def _pull_once(cache: Cache, reference: str, node: Node, environ: Mapping[str, str]) -> tuple[Held, str]:
+def _pull_once(
+    cache: Cache, reference: str, node: Node, settings: Settings, environ: Mapping[str, str]
+) -> tuple[Held, Came]:
     """Pulls, unless another slot does so already: that is waited for."""
     from jobwrap.transfer import checksum
     from jobwrap.transfer.cache import of_url
@@ -150,19 +178,21 @@ def _pull_once(cache: Cache, reference: str, node: Node, environ: Mapping[str, s
     found = _cached([cache], reference)  # by whoever was waited for
     if found:
         claim.drop()
-        return found, "pulled by another slot of this node"
+        held, digest = found
+        return held, Came(held.digest, "pulled by another slot of this node", digest)
     pulled = os.path.join(cache.folder, "pulling", f"{of_url(reference)}.sif")
     os.makedirs(os.path.dirname(pulled), exist_ok=True)
     try:
-        seconds = _pull(reference, pulled, node, environ)
-        digest = checksum.of_file(pulled, "sha256")
+        pinned, digest = _pinned(reference, settings, environ)
+        seconds = _pull(pinned, pulled, node, environ)
+        sha256 = checksum.of_file(pulled, "sha256")
         claim = _moved_in(cache, claim, pulled)
     except BaseException:
         claim.drop()
         raise
-    held = claim.keep(digest)
-    cache.note(reference, held.digest, "")
-    return held, f"pulled in {seconds:.0f} s"
+    held = claim.keep(sha256)
+    cache.note(reference, held.digest, digest)
+    return held, Came(held.digest, f"pulled in {seconds:.0f} s", digest)
 
 
 def _moved_in(cache: Cache, claim: Claim, pulled: str) -> Claim:

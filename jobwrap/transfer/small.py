@@ -56,7 +56,7 @@ def bring(place: str, folder: str, options: Options, known: tuple[str, str] = ("
 def _bring(place: str, part: str, attempt: Attempt) -> Small:
     sink = Sink(part, Room(attempt.options.room))
     try:
-        with _watched(attempt):
+        with watched(attempt):
             protocol_of(scheme_of(place)).get(place, sink, attempt)
         sink.check()
         with open(part, "rb") as file:
@@ -66,7 +66,7 @@ def _bring(place: str, part: str, attempt: Attempt) -> Small:
 
 
 @contextlib.contextmanager
-def _watched(attempt: Attempt) -> Iterator[None]:
+def watched(attempt: Attempt) -> Iterator[None]:
     """Ends an attempt that takes too long for what it does."""
     over = threading.Event()
 

@@ -1,5 +1,7 @@
 """Images that lie elsewhere: brought once to this node, by their own names of failure, with their needs."""
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -8,12 +10,16 @@ from pathlib import Path
 import pytest
 
 from jobwrap.failures import JobwrapError
+from jobwrap.image import registry as registry_module
 from jobwrap.image.choose import choose
 from jobwrap.image.pull import bring
+from jobwrap.image.registry import pin
 from jobwrap.job.spec import Job
 from jobwrap.node.survey import survey
 from jobwrap.settings import Settings
-from tests.conftest import REPO, TREE
+from jobwrap.transfer.options import Options
+from jobwrap.transfer.trouble import Passing
+from tests.conftest import REPO, TREE, Jobwrap
 from tests.image.making import machine, make_sif
 from tests.servers import free_port, running, serving
 
@@ -131,9 +137,26 @@ def test_a_sif_that_is_not_right_is_a_failure_of_the_image(here, files, name, co
     assert raised.value.failure.name == failure
 
 
-@pytest.fixture
-def registry(tmp_path):
-    """A registry with TLS; yields the start of its references and the environment that trusts it."""
+class Registry:
+    """A registry that runs: what it has, who trusts it, what it was asked for; the image's digest there."""
+
+    def __init__(self, name, trusted, log):
+        self.name, self.trusted, self.log = name, trusted, log
+
+    def asked(self, *words):
+        """How often these were asked for."""
+        return [self.log.read_text().splitlines().count(each) for each in words]
+
+    def digest(self):
+        places = [line.partition("/manifests/")[2] for line in self.log.read_text().splitlines()]
+        (found,) = {place for place in places if place.startswith("sha256:")}
+        return found
+
+
+@contextlib.contextmanager
+def registry_of(content, tmp_path, *login):
+    """With TLS, and a certificate that nobody trusts who is not told to."""
+    tmp_path.mkdir(exist_ok=True)
     pem, log, port = tmp_path / "pem", tmp_path / "log", free_port()
     words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     words += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
@@ -142,8 +165,15 @@ def registry(tmp_path):
     trusted = {"SSL_CERT_FILE": str(tmp_path / "trusted")}
     (tmp_path / "trusted").write_text(pem.read_text())
     pem.write_text(pem.read_text() + (tmp_path / "key").read_text())
-    with running([sys.executable, REGISTRY, port, f"{TREE}/htc/static:1/", log, pem], port):
-        yield f"docker://127.0.0.1:{port}/test/image", trusted, log
+    with running([sys.executable, REGISTRY, port, content, log, pem, *login], port):
+        yield Registry(f"127.0.0.1:{port}/test/image", trusted, log)
+
+
+@pytest.fixture
+def registry(tmp_path):
+    """Yields the start of its references, the environment that trusts it, and its log."""
+    with registry_of(f"{TREE}/htc/static:1/", tmp_path) as made:
+        yield f"docker://{made.name}", made.trusted, made.log
 
 
 @pytest.mark.node
@@ -162,8 +192,8 @@ def test_a_registrys_image_is_pulled_once_however_many_slots_ask(here, registry,
     assert sorted(reason.split(" was ")[1].split(" in ")[0].strip() for _, _, reason in said) == [
         "pulled", "pulled by another slot of this node", "pulled by another slot of this node",
     ]  # fmt: skip
-    manifests = [line for line in log.read_text().splitlines() if line == "GET /v2/test/image/manifests/1"]
-    assert len(manifests) == 1
+    manifests = [line for line in log.read_text().splitlines() if line.startswith("GET /v2/test/image/mani")]
+    assert len(manifests) == 1 and "manifests/sha256:" in manifests[0]
 
 
 @pytest.mark.node
@@ -200,3 +230,110 @@ def test_without_a_cache_the_image_lies_in_the_scratch_folder(here, registry):
     (here.cache / f"u{os.getuid()}").write_text("")
     image = here.bring(f"{reference}:1", trusted)
     assert os.path.realpath(image.path) == str(here.scratch / ".jobwrap/image.sif")
+
+
+class Slots:
+    """Slots of one node, each a whole run of jobwrap in a scratch folder of its own."""
+
+    def __init__(self, tmp_path):
+        self.folder, self.cache, self.site = tmp_path, tmp_path / "cache", tmp_path / "site.json"
+        self.cache.mkdir(mode=0o755)
+        self.site.write_text(json.dumps({"node": {"cache": str(self.cache)}}))
+
+    def start(self, name, reference, environ):
+        slot = Jobwrap(self.folder / name)
+        slot.scratch.mkdir()
+        slot.process = slot.start(
+            "--site", self.site, "--image", reference, "--", "/bin/report", environ=environ
+        )
+        return slot
+
+    def run(self, name, reference, environ=()):
+        slot = self.start(name, reference, dict(environ))
+        return slot.end(slot.process)
+
+
+@pytest.mark.node
+def test_a_run_pulls_its_image_and_the_next_finds_it_in_the_cache(tmp_path):
+    """Eight at once pull once; the record says what the tag meant, and a run by that digest is the same."""
+    slots = Slots(tmp_path)
+    with registry_of(f"{TREE}/htc/static:1/", tmp_path / "open") as there:
+        reference = f"docker://{there.name}:1"
+        eight = [slots.start(f"slot-{number}", reference, there.trusted) for number in range(8)]
+        ran = [slot.end(slot.process) for slot in eight]
+        assert [each.code for each in ran] == [0] * 8
+        assert all("env=CUDA_VERSION=12.4.1" in each.stdout for each in ran)
+        (sif,) = slots.cache.glob("objects/*/*")
+        assert {each.record["image"]["content_id"] for each in ran} == {"".join(sif.parts[-2:])}
+        assert {each.record["image"]["digest"] for each in ran} == {there.digest()}
+        assert there.asked(f"GET /v2/test/image/manifests/{there.digest()}") == [1]
+        said = [sentence for each in ran for sentence in each.record["plan"]]
+        assert sum(sentence.startswith(f"{reference} was pulled in ") for sentence in said) == 1
+        assert said.count(f"{reference} was pulled by another slot of this node") >= 1
+        assert said.count(f"{reference} is {there.digest()} at its registry now") == 8
+    after = slots.run("after", reference)  # the registry is gone
+    assert (after.code, after.record["image"]["digest"]) == (0, ran[0].record["image"]["digest"])
+    assert f"{reference} was in this node's cache" in after.record["plan"]
+    assert slots.run("gone", f"docker://{there.name}:2").record["end"]["failure"] == "image.unreachable"
+
+
+@pytest.mark.node
+def test_a_registry_that_wants_a_login_is_shown_the_one_of_the_environment(tmp_path):
+    login = {"APPTAINER_DOCKER_USERNAME": "alice", "APPTAINER_DOCKER_PASSWORD": "geheim"}
+    slots = Slots(tmp_path)
+    with registry_of(f"{TREE}/htc/static:1/", tmp_path / "closed", "alice:geheim") as closed:
+        refused = slots.run("refused", f"docker://{closed.name}:1", closed.trusted)
+        assert refused.record["end"]["failure"] == "image.not_found", refused.stderr
+        ran = slots.run("ran", f"docker://{closed.name}:1", {**login, **closed.trusted})
+        assert (ran.code, ran.record["image"]["digest"]) == (0, closed.digest())
+        assert "geheim" not in str(ran)
+
+
+@pytest.mark.node
+def test_a_sif_runs_out_of_a_registry_and_from_behind_a_url(tmp_path, files):
+    slots = Slots(tmp_path)
+    with registry_of(f"{TREE}/htc/static:1/", tmp_path / "as docker") as there:
+        assert slots.run("docker", f"docker://{there.name}:1", there.trusted).code == 0
+    (sif,) = slots.cache.glob("objects/*/*")
+    digest = "".join(sif.parts[-2:])
+    (files.root / "image.sif").write_bytes(sif.read_bytes())
+    slots.cache, slots.site = tmp_path / "other", tmp_path / "other.json"
+    slots.cache.mkdir(mode=0o755)
+    slots.site.write_text(json.dumps({"node": {"cache": str(slots.cache)}}))
+    with registry_of(sif, tmp_path / "as oras") as there:
+        ran = slots.run("oras", f"oras://{there.name}:1", there.trusted)
+        assert (ran.code, ran.record["image"]["content_id"]) == (0, digest)
+    ran = slots.run("url", f"{files.url}/image.sif#sha256:{digest}")
+    assert (ran.code, ran.record["image"]["content_id"]) == (0, digest)
+    assert not [sentence for sentence in ran.record["plan"] if "can change" in sentence]
+    wrong = slots.run("wrong", f"{files.url}/image.sif#sha256:{'0' * 64}")
+    assert (wrong.code, wrong.record["end"]["failure"]) == (65, "image.broken")
+
+
+@pytest.mark.parametrize(
+    ("reference", "asked"),
+    [
+        ("docker://debian", "registry-1.docker.io/v2/library/debian/manifests/latest"),
+        ("docker://a/b:1.2", "registry-1.docker.io/v2/a/b/manifests/1.2"),
+        ("docker://docker.io/a/b", "registry-1.docker.io/v2/a/b/manifests/latest"),
+        ("docker://quay.io/a/b/c:x", "quay.io/v2/a/b/c/manifests/x"),
+        ("docker://localhost/b:x", "localhost/v2/b/manifests/x"),
+        ("docker://host:5000/b", "host:5000/v2/b/manifests/latest"),
+    ],
+)
+def test_a_registry_is_asked_as_docker_asks_it(monkeypatch, reference, asked):
+    def ask(request, attempt):
+        urls.append(str(request.url))
+        raise Passing("nobody there")
+
+    urls = []
+    monkeypatch.setattr(registry_module.exchange, "ask", ask)
+    assert registry_module._digest(reference, "", Options()) == ""
+    assert urls == [f"https://{asked}"]
+
+
+def test_what_no_registry_tells_is_pulled_as_it_stands():
+    pinned = f"docker://a/b@sha256:{'0' * 64}"
+    assert pin(pinned, Settings(), {}) == (pinned, f"sha256:{'0' * 64}")
+    unknown = f"docker://127.0.0.1:{free_port()}/a/b:1"
+    assert pin(unknown, Settings(deadline=4), {}) == (unknown, "")
