@@ -193,7 +193,7 @@ class Connection:
             return 0
         if self._left is not None and self._left < len(block):
             block = block[: self._left]
-        count = self._from_ahead(block) if self._ahead else self._receive_into(block)
+        count = self._behind_ahead(block) if self._ahead else self._receive_into(block)
         if self._left is None:
             self._left = None if count else 0
             return count
@@ -209,6 +209,19 @@ class Connection:
         count = min(len(block), len(self._ahead))
         block[:count] = self._ahead[:count]
         self._ahead = self._ahead[count:]
+        return count
+
+    def _behind_ahead(self, block: memoryview) -> int:
+        """What came with the head, and behind it what makes the block whole.
+
+        All blocks behind it then begin where pages do, in the file too: each page is written at once.
+        """
+        count = self._from_ahead(block)
+        if self._plain and count < len(block):
+            try:
+                count += self._socket.recv_into(block[count:], 0, _ALL)
+            except OSError:
+                pass  # what is wrong is found again by the next one to read
         return count
 
     def _receive_into(self, block: memoryview) -> int:
