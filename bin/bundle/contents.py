@@ -36,10 +36,8 @@ VERBS = r"^jobwrap/node/(?!gpunodes|nvml)"
 # What only a failed task, a pull, an archive or an option asks for waits there too: it would be an eighth
 # of what each launch unpacks.
 SELDOM = (
-    r"^jobwrap/(dryrun"
-    r"|evidence/(judge|signals|words|program)"
+    r"^jobwrap/(evidence/(judge|signals|words|program)"
     r"|image/(ldcache|nvidia|published|pull|registry)"
-    r"|job/environment"
     r"|launch/(credentials|pause|streams)"
     r"|node/(gpunodes|nvml|report|table|trial)"
     r"|record/(chirp|collector|kickstart|timing)"
@@ -52,11 +50,15 @@ LAUNCH = (
     "jobwrap.transfer.protocols.http",
     "jobwrap.transfer.protocols.local",
 )
-# And those of them that a job with nothing to stage imports, with what these import at once.
+# And those of them that an HTCondor job with nothing to stage imports, or a dry run, with what these import
+# at once.
 FIRST = (
     "jobwrap.bundle",
     "jobwrap.__main__",
+    "jobwrap.job.classad",
+    "jobwrap.job.environment",
     "jobwrap.run",
+    "jobwrap.dryrun",
     "jobwrap.image.look",
     "jobwrap.plan",
     "jobwrap.launch.supervise",
