@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from jobwrap.asked import Asked
 from jobwrap.image.choose import check_program
@@ -14,6 +16,12 @@ from jobwrap.stage.inputs import fetch_inputs, room_left
 from jobwrap.stage.plan import with_paths
 from jobwrap.transfer.fetch import Fetched
 from jobwrap.transfer.options import options_of
+from jobwrap.transfer.progress import ProgressLine
+
+
+def progress_line(what: str, call: Mapping[str, Any], log: Log) -> ProgressLine | None:
+    """What tells how far it is, None where --progress does not ask for it."""
+    return ProgressLine(what, sys.stderr, log.tell) if call.get("progress") else None
 
 
 class Arrivals:
@@ -26,7 +34,12 @@ class Arrivals:
         """The plan once all that was wanted has come, into scratch or the node's cache."""
         job, settings = self._asked.job, self._asked.settings
         options = options_of(settings, os.environ)._replace(room=room_left(job, plan.node.slot))
-        fetched = fetch_inputs(plan.staging, job.scratch, options)
+        line = progress_line("stage-in", self._asked.call, self._log)
+        try:
+            fetched = fetch_inputs(plan.staging, job.scratch, options, line)
+        finally:
+            if line:
+                line.end()
         self.note(fetched, plan)
         cached = [each for each in fetched if each.path != os.path.join(job.scratch, each.name)]
         plan = with_cached(plan._replace(staging=plan.staging._replace(wanted=())), settings, cached)

@@ -47,6 +47,12 @@ class Log:
         """What is done."""
         self._take("info", event, fields)
 
+    def tell(self, event: str) -> None:
+        """What the caller asked to be told of, whether there is a log or not."""
+        if not (LEVELS["info"] >= self._from and self._file is sys.stderr):
+            self._say(event)
+        self._take("info", event, {})
+
     def warning(self, event: str, **fields: Any) -> None:
         """What somebody should know although the job goes on."""
         self._take("warning", event, fields)

@@ -40,6 +40,16 @@ def test_without_being_asked_it_says_warnings_and_failures_in_plain_words(log, c
     assert capsys.readouterr().err == "jobwrap: the disk is nearly full\njobwrap: the task failed\n"
 
 
+def test_what_was_asked_for_is_told_with_and_without_a_log(log, capsys, tmp_path):
+    log({}).tell("half of it is there")
+    log({"log": str(tmp_path / "log")}).tell("all of it is there")
+    assert capsys.readouterr().err == "jobwrap: half of it is there\njobwrap: all of it is there\n"
+    verbose = log({"verbose": True})
+    verbose.tell("said once")
+    verbose.close()
+    assert capsys.readouterr().err.count("said once") == 1
+
+
 def test_quiet_is_nothing_but_failures(log, capsys):
     asked = log({"quiet": True})
     asked.warning("the disk is nearly full")

@@ -74,6 +74,7 @@ OPTIONS = (
     ),
     Option("kickstart", "FILE", words.text, "a record as pegasus-kickstart writes it, - for stdout"),
     Option("timing", "", words.flag, "print after the run, on stderr, where its time went"),
+    Option("progress", "", words.flag, "show how far transfers are, on stderr"),
     Option("dry-run", "", words.flag, "print the plan and its reasons, run nothing"),
     Option("json", "", words.flag, "with --dry-run, as JSON"),
     Option("verbose", "", words.flag, "log what is done, on stderr", short="v"),
@@ -86,7 +87,7 @@ OPTIONS = (
 BY_NAME = {option.name: option for option in OPTIONS}
 _BY_SHORT = {option.short: option for option in OPTIONS if option.short}
 # How jobwrap is called, not what is asked: these make no sense in a file.
-CALL_ONLY = {"job", "dry-run", "json", "verbose", "quiet", "log", "log-level", "log-format"}
+CALL_ONLY = {"job", "progress", "dry-run", "json", "verbose", "quiet", "log", "log-level", "log-format"}
 
 
 def parse_words(arguments: list[str]) -> tuple[Layer, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple, TextIO
 
 _EVERY = 0.25  # seconds, on a terminal
@@ -22,14 +23,19 @@ class Progress(NamedTuple):
 
 
 class ProgressLine:
-    """Call it with each Progress, and end() it."""
+    """Call it with each Progress, and end() it.
 
-    def __init__(self, stream: TextIO, what: str) -> None:
-        self._stream, self._what = stream, what
+    stream  a terminal gets one line that is drawn again and again
+    tell    gets a line now and then, where it is none
+    """
+
+    def __init__(self, what: str, stream: TextIO, tell: Callable[[str], None]) -> None:
+        self._what, self._stream, self._tell = what, stream, tell
         self._terminal = stream.isatty()
-        self._next = time.monotonic() + (0.0 if self._terminal else _FIRST)
+        self._began = time.monotonic()
+        self._next = self._began + (0.0 if self._terminal else _FIRST)
         self._pause = _EVERY if self._terminal else _FIRST
-        self._last = (time.monotonic(), 0)
+        self._last = (self._began, 0)
         self._rate = 0.0
         self._drawn = 0
 
@@ -39,13 +45,13 @@ class ProgressLine:
             return
         self._measure(now, progress.bytes)
         self._next = now + self._pause
-        line = f"{self._what}: {in_words(progress, self._rate)}"
+        line = f"{self._what}: {in_words(progress, self._rate, now - self._began)}"
         if self._terminal:
             self._write(f"\r{line:<{self._drawn}}")
             self._drawn = len(line)
         else:
             self._pause = min(2 * self._pause, _LONGEST)
-            self._write(f"{line}\n")
+            self._tell(line)
 
     def end(self) -> None:
         """Leave the terminal's line as if nothing had been there."""
@@ -67,8 +73,11 @@ class ProgressLine:
             pass  # nobody looks any more
 
 
-def in_words(progress: Progress, rate: float) -> str:
-    """3 of 12 files, 1.2 GB of 4.0 GB, 110 MB/s, 25 s left"""
+def in_words(progress: Progress, rate: float, seconds: float = 0.0) -> str:
+    """3 of 12 files, 1.2 GB of 4.0 GB, 110 MB/s, 25 s left
+
+    rate is in bytes per second, seconds are those so far: files tell the time left where bytes cannot.
+    """
     parts = [f"{progress.files} of {progress.of_files} files"]
     if progress.of_bytes is None:
         parts.append(_amount(progress.bytes))
@@ -77,6 +86,9 @@ def in_words(progress: Progress, rate: float) -> str:
     parts.append(f"{_amount(rate)}/s")
     if progress.of_bytes is not None and rate > 0:
         parts.append(f"{_span((progress.of_bytes - progress.bytes) / rate)} left")
+    elif progress.files and seconds:
+        left = seconds / progress.files * (progress.of_files - progress.files)
+        parts.append(f"about {_span(left)} left")
     return ", ".join(parts)
 
 

@@ -11,13 +11,14 @@ from tests.transfer.conftest import SWIFT
 from tests.transfer.fault_server import CONTENT
 
 
-@pytest.mark.parametrize(("progress", "rate", "words"), [
-    (Progress(3, 9, 12 * 10**8, 4 * 10**9), 110e6, "3 of 9 files, 1.2 GB of 4.0 GB, 110 MB/s, 25 s left"),
-    (Progress(0, 1, 999, None), 0, "0 of 1 files, 999 B, 0 B/s"),
-    (Progress(0, 1, 0, 10_000_000), 1000, "0 of 1 files, 0 B of 10.0 MB, 1.0 kB/s, 2:46:40 left"),
+@pytest.mark.parametrize(("progress", "rate", "seconds", "words"), [
+    (Progress(3, 9, 12 * 10**8, 4 * 10**9), 110e6, 9, "3 of 9 files, 1.2 GB of 4.0 GB, 110 MB/s, 25 s left"),
+    (Progress(0, 1, 999, None), 0, 9, "0 of 1 files, 999 B, 0 B/s"),
+    (Progress(0, 1, 0, 10_000_000), 1000, 9, "0 of 1 files, 0 B of 10.0 MB, 1.0 kB/s, 2:46:40 left"),
+    (Progress(3, 9, 6000, None), 1000, 9, "3 of 9 files, 6.0 kB, 1.0 kB/s, about 18 s left"),
 ])  # fmt: skip
-def test_it_is_told_in_words(progress, rate, words):
-    assert in_words(progress, rate) == words
+def test_it_is_told_in_words(progress, rate, seconds, words):
+    assert in_words(progress, rate, seconds) == words
 
 
 class Terminal(io.StringIO):
@@ -27,23 +28,25 @@ class Terminal(io.StringIO):
 
 def test_a_terminals_line_is_drawn_over_and_removed(monkeypatch):
     monkeypatch.setattr(module, "_EVERY", 0)
-    stream = Terminal()
-    line = ProgressLine(stream, "inputs")
+    stream, told = Terminal(), []
+    line = ProgressLine("inputs", stream, told.append)
     line(Progress(0, 2, 0, 1000))
     line(Progress(1, 2, 500, 1000))
     line.end()
     assert stream.getvalue().startswith("\rinputs: 0 of 2 files")
     assert "\n" not in stream.getvalue() and stream.getvalue().endswith(" \r")
+    assert told == []
 
 
-def test_a_log_gets_no_line_for_what_is_quick(monkeypatch):
-    stream = io.StringIO()
-    line = ProgressLine(stream, "inputs")
+def test_elsewhere_what_is_quick_is_not_told_and_what_is_slow_ever_more_rarely():
+    stream, told = io.StringIO(), []
+    line = ProgressLine("inputs", stream, told.append)
     line(Progress(0, 2, 0, 1000))
-    assert stream.getvalue() == ""
+    assert told == []
     line._next = 0
     line(Progress(1, 2, 500, 1000))
-    assert stream.getvalue().count("\n") == 1
+    line.end()
+    assert told[0].startswith("inputs: 1 of 2 files, 500 B of 1.0 kB") and stream.getvalue() == ""
     assert line._pause == 2 * module._FIRST
 
 
