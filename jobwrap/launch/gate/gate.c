@@ -133,6 +133,10 @@ static int run(int channel, char **command, char **environment, report *said)
 {
 	volatile refusal *no = room_for(sizeof *no, MAP_SHARED_ANONYMOUS);
 	int gate = call(GETPID, 0, 0, 0, 0), status, signal;
+	/* In a container the keys of jobwrap's session, such as tokens of AFS or Kerberos, are not the
+	 * task's. It keeps them where the user has no room for one more keyring (200 are usual). */
+	if (gate == 1)
+		call(KEYCTL, KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0);
 	/* Said first: the first thing that a task does can be to kill the gate. */
 	say(channel, said, 'X', 0);
 	int task = environment && no ? call(CLONE, SIGCHLD, 0, 0, 0) : -ENOMEM;
