@@ -20,9 +20,6 @@ from jobwrap.node.probe import Hung, Pending
 from jobwrap.node.survey import Node
 from jobwrap.settings import Settings
 
-# Failures after which docker:// may still be pulled from its registry.
-_NOT_IN_A_TREE = ("image.not_found", "image.unsupported", "site.cvmfs_")
-
 
 class Image(NamedTuple):
     """The image that the task runs in.
@@ -97,17 +94,20 @@ class Choice:
         """
         job, settings = self._looker.job, self._looker.settings
         if self._remote:
-            return _to_be_brought(self._remote, job, settings, "")
+            return to_be_brought(self._remote, job, settings)
         try:
             fields = self._look.answer() if self._look else {}
-        except JobwrapError as error:
-            if not job.image.startswith("docker://") or not error.failure.name.startswith(_NOT_IN_A_TREE):
+        except JobwrapError as error:  # as that of a tree that hangs, which its child could not tell
+            from jobwrap.image.look import has_registry, why_pulled
+
+            if not has_registry(job.image, error):
                 raise
-            reference = parse_reference(job.image, self._looker.folder)
-            why = error.sentence if error.failure.name.startswith("site.") else "no image tree here has it"
-            return _to_be_brought(reference, job, settings, f"{job.image} comes from its registry: {why}")
-        rows, release, glibc = fields.pop("needs")
+            fields = {"asked": job.image, "pull": job.image, "reasons": (why_pulled(job.image, error),)}
         fields["reasons"] = (*self._words, *fields["reasons"])
+        if "pull" in fields:
+            reference = parse_reference(fields["pull"], self._looker.folder)
+            return to_be_brought(reference, job, settings, fields["asked"], fields["reasons"])
+        rows, release, glibc = fields.pop("needs")
         return Image(**fields, needs=Needs(_needs(rows), release, glibc))
 
     def __enter__(self) -> Choice:
@@ -156,8 +156,13 @@ def planned_path(job: Job) -> str:
     return os.path.join(job.scratch, ".jobwrap", "image.sif")
 
 
-def _to_be_brought(reference: Reference, job: Job, settings: Settings, why: str) -> Image:
-    """An image that has to be fetched or pulled before the launch, where the site allows that."""
+def to_be_brought(
+    reference: Reference, job: Job, settings: Settings, asked: str = "", reasons: Iterable[str] = ()
+) -> Image:
+    """An image that has to be fetched or pulled before the launch.
+
+    JobwrapError policy.forbidden where the site does not allow that, image.unpinned where the job does not.
+    """
     scheme = reference.text.partition(":")[0]
     if settings.images == "tree":
         what = f"images outside its trees, such as {reference.text}"
@@ -166,14 +171,14 @@ def _to_be_brought(reference: Reference, job: Job, settings: Settings, why: str)
         rule = f"policy.schemes = {', '.join(settings.schemes)}"
         what = f"images by {scheme}:, such as {reference.text}"
         raise JobwrapError("policy.forbidden", what=what, rule=rule)
-    reasons = [why] if why else []
+    reasons = list(reasons)
     if "sha256:" not in reference.text:
         if job.require_pinned:
             path = f"{reference.text} with its sha256 digest"
             raise JobwrapError("image.unpinned", image=reference.text, path=path)
         reasons.append(f"{reference.text} can change; name its sha256 digest to run the same again")
     path = planned_path(job)
-    return Image(reference.text, path, SIF, "", "", Needs(), tuple(reasons), pull=reference.text)
+    return Image(asked or reference.text, path, SIF, "", "", Needs(), tuple(reasons), pull=reference.text)
 
 
 def check_program(image: Image, job: Job, node: Node, settings: Settings) -> Image:

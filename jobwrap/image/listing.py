@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 from jobwrap.failures import JobwrapError
 from jobwrap.image.catalog import Variant
-from jobwrap.image.choose import ask_about
+from jobwrap.image.choose import ask_about, to_be_brought
 from jobwrap.image.fit import words
 from jobwrap.image.look import find, read_catalog
 from jobwrap.image.looker import Looker
+from jobwrap.image.reference import parse_reference
 from jobwrap.image.tree import broken
 from jobwrap.image.variants import rank, unmet
 
@@ -56,7 +57,9 @@ def _problem(looker: Looker, variant: Variant) -> str:
     if lacking:
         return words(lacking)
     try:
-        find(looker, variant.reference, variant, [])
+        found = find(looker, variant.reference, variant, [])
+        if "pull" in found:
+            to_be_brought(parse_reference(found["pull"], looker.folder), looker.job, looker.settings)
     except JobwrapError as error:
         return error.sentence
     except OSError as error:

@@ -24,6 +24,9 @@ from jobwrap.image.variants import Ranking, explain, rank
 from jobwrap.image.view import cvmfs_at, view_of
 from jobwrap.job.spec import Job
 
+# Failures after which docker:// may still be pulled from its registry.
+_NOT_IN_A_TREE = ("image.not_found", "image.unsupported", "site.cvmfs_")
+
 
 def look(looker: Looker) -> dict[str, Any]:
     """The fields of the Image to run in, as plain data; JobwrapError where there is none."""
@@ -99,10 +102,21 @@ def read_catalog(looker: Looker) -> Catalog:
 
 
 def find(looker: Looker, asked: str, variant: Variant, reasons: list[str]) -> dict[str, Any]:
-    """The fields of an Image for one candidate."""
+    """The fields of an Image for one candidate; of one that has to be brought first only asked, pull and reasons."""
     reference = parse_reference(variant.reference, looker.folder)
-    seen = _seen(looker, reference)
-    content = tree.pin(seen, reference, looker.settings.image_trees, looker.view)
+    if reference.kind == REMOTE:
+        return {"asked": asked, "pull": reference.text, "reasons": tuple(reasons)}
+    try:
+        seen = _seen(looker, reference)
+        content = tree.pin(seen, reference, looker.settings.image_trees, looker.view)
+    except JobwrapError as error:
+        if not has_registry(reference.text, error):
+            raise
+        return {
+            "asked": asked,
+            "pull": reference.text,
+            "reasons": (*reasons, why_pulled(reference.text, error)),
+        }
     path = looker.view.on_node(content)
     identity = tree.content_id(content)
     tag = seen if identity and not tree.content_id(seen) else ""
@@ -130,10 +144,18 @@ def find(looker: Looker, asked: str, variant: Variant, reasons: list[str]) -> di
     }
 
 
+def has_registry(text: str, error: JobwrapError) -> bool:
+    """Whether an image that no tree gave may still be pulled."""
+    return text.startswith("docker://") and error.failure.name.startswith(_NOT_IN_A_TREE)
+
+
+def why_pulled(text: str, error: JobwrapError) -> str:
+    """Why it is not taken out of a tree."""
+    why = error.sentence if error.failure.name.startswith("site.") else "no image tree here has it"
+    return f"{text} comes from its registry: {why}"
+
+
 def _seen(looker: Looker, reference: Reference) -> str:
-    if reference.kind == REMOTE:
-        problem = "a catalog's variant must lie in a tree or on this node"
-        raise JobwrapError("image.unsupported", image=reference.text, problem=problem)
     if reference.kind == NAME:
         return tree.find_by_name(reference, looker.settings.image_trees, looker.view, looker.folder)
     return looker.view.seen(reference.path)

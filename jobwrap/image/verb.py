@@ -113,7 +113,7 @@ def _show(words: _Words) -> int:
     job = Job(words.command, image=words.rest[0], scratch=os.getcwd(), ignore_needs=True)
     image = choose(job, node, settings)
     verdicts = judge(image.needs.rows, node)
-    fits = all(verdict.fits is not False for verdict in verdicts)
+    fits = None if image.pull else all(verdict.fits is not False for verdict in verdicts)
     if "--json" in words.flags:
         rows = [{**each.need._asdict(), "has": each.has, "fits": each.fits} for each in verdicts]
         print(json.dumps({**image._asdict(), "needs": rows, "runs_here": fits}, indent=1))
@@ -121,15 +121,15 @@ def _show(words: _Words) -> int:
         print("\n".join(_shown(image)))
         for verdict in verdicts:
             print(f"needs      {in_words(verdict.need)}: {_MARKS[verdict.fits]}, here {verdict.has}")
-        print("because    " + "\nbecause    ".join(each for each in image.reasons if "ignored" not in each))
+        print("".join(f"because    {each}\n" for each in image.reasons if "ignored" not in each), end="")
         print(f"runs here  {_MARKS[fits]}")
-    return 0 if fits else 72
+    return 72 if fits is False else 0
 
 
 def _shown(image: Image) -> list[str]:
     lines = [
         ("image", image.asked),
-        (image.kind, image.path),
+        (image.kind, image.path if not image.pull else f"not on this node yet: {image.pull}"),
         ("tag", image.tag),
         ("content", image.content_id),
         ("root hash", image.root_hash),

@@ -54,6 +54,22 @@ def test_what_lies_elsewhere_is_planned_and_nothing_is_fetched(image):
     assert f"{image} can change; name its sha256 digest to run the same again" in found.reasons
 
 
+@pytest.mark.parametrize("there", ["docker://own.example.org/x:1", "oras://own.example.org/x:1"])
+def test_a_catalogs_variant_or_a_sites_default_may_lie_elsewhere_too(tmp_path, there):
+    catalog = tmp_path / "catalog.toml"
+    catalog.write_text(f'[image."own/x"]\nvariants = [{{ reference = "{there}", level = "x86-64-v2" }}]\n')
+    found = planned("own/x", catalog=str(catalog))
+    assert (found.asked, found.pull, found.path) == ("own/x", there, "/scratch/.jobwrap/image.sif")
+    assert found.reasons[-1] == f"{there} can change; name its sha256 digest to run the same again"
+    found = planned("default", default_image=there)
+    assert (found.pull, found.reasons[0]) == (
+        there,
+        f"the job names no image, and {there} is the default here",
+    )
+    with pytest.raises(JobwrapError, match=r"policy\.images"):
+        planned("own/x", catalog=str(catalog), images="tree")
+
+
 @pytest.mark.parametrize(
     ("settings", "rule"), [({"images": "tree"}, "policy.images"), ({"schemes": ("http",)}, "policy.schemes")]
 )

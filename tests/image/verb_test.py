@@ -105,3 +105,12 @@ def test_the_site_that_is_named_first_is_obeyed(image, tmp_path):
     ran = image("--site", site, "show", "/")
     assert (ran.returncode, "policy.images" in ran.stderr) == (77, True)
     assert image("--site", tmp_path / "none.toml", "list").returncode == 78
+
+
+@pytest.mark.node
+def test_what_is_not_here_yet_is_not_said_to_run_here(image, tmp_path):
+    ran = image("show", "oras://registry.example.org/a/b:1")
+    assert ran.returncode == 0
+    assert "sif        not on this node yet: oras://registry.example.org/a/b:1\n" in ran.stdout
+    assert ran.stdout.endswith("runs here  unknown\n")
+    assert json.loads(image("show", "--json", "docker://a.example.org/b/c:1").stdout)["runs_here"] is None

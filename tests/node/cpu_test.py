@@ -77,6 +77,36 @@ def test_an_arm_cpu_has_a_model_and_features_and_no_level(tree, model, monkeypat
     assert oracle(found, "aarch64", monkeypatch)[0] == tree
 
 
+RECORDED = sorted(Path(archspec.__file__).parents[1].glob("json/tests/targets/linux-*"))
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.name)
+def test_a_machine_that_archspec_recorded_is_what_archspec_takes_it_for(path, tmp_path, monkeypatch):
+    """Its own test data, as its package brings them; virtual machines with masked features among them."""
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").symlink_to(path)
+    found = find_cpu(str(tmp_path))
+    expected = path.name.rpartition("-")[2]
+    machine = TARGETS[expected].family.name
+    monkeypatch.setattr(archspec, "_machine", lambda: machine)
+    monkeypatch.setattr(archspec, "open", lambda _: path.open(), raising=False)
+    monkeypatch.setattr(archspec, "detected_info", archspec.proc_cpuinfo)
+    host = archspec.host()
+    assert host.name == expected
+    if machine == "x86_64":
+        assert found.level == normalise_level(host.generic.name)
+        assert set(archspec.proc_cpuinfo().features) <= set(found.features) | {"sse3", "lzcnt"}
+    else:
+        assert found.level is None
+    if machine in ("x86_64", "aarch64"):
+        assert host.vendor in {found.vendor, "generic"}
+
+
+def test_archspec_recorded_enough_generations():
+    levels = {normalise_level(TARGETS[path.name.rpartition("-")[2]].generic.name) for path in RECORDED}
+    assert {"x86-64-v1", "x86-64-v2", "x86-64-v3", "x86-64-v4"} <= levels and len(RECORDED) > 30
+
+
 @pytest.mark.parametrize("name", [name for name, target in TARGETS.items() if target.family.name == "x86_64"])
 def test_every_x86_microarchitecture_of_archspec_gets_the_level_of_its_features(name, monkeypatch):
     features = set(TARGETS[name].features).union(*(each.features for each in TARGETS[name].ancestors))
