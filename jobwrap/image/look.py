@@ -102,7 +102,7 @@ def read_catalog(looker: Looker) -> Catalog:
 
 
 def find(looker: Looker, asked: str, variant: Variant, reasons: list[str]) -> dict[str, Any]:
-    """The fields of an Image for one candidate; of one that has to be brought first only asked, pull and reasons."""
+    """The fields of an Image for one candidate, or asked, pull and reasons of one to be brought first."""
     reference = parse_reference(variant.reference, looker.folder)
     if reference.kind == REMOTE:
         return {"asked": asked, "pull": reference.text, "reasons": tuple(reasons)}
