@@ -49,7 +49,7 @@ def measure(effort: Effort) -> Result:
                 for name in groups if number % 2 else reversed(groups):
                     found[name].append(together(groups[name]))
             after = leftovers.settled(before, work)
-            fetched = sum(each.method == "GET" for each in server.requests())
+            fetched = sum(each.bytes for each in server.requests()) / SIZE
         left = [path for path in leftovers.files(work / "staged/cache") if path.is_file()]
     tables = [
         table(many, found),
@@ -59,10 +59,10 @@ def measure(effort: Effort) -> Result:
             [
                 "jobs that asked for it",
                 "rounds, each with an empty cache",
-                "fetched",
+                "times that it was fetched",
                 "files in the cache at the end",
             ],
-            [[str(many * rounds), str(rounds), str(fetched), str(len(left))]],
+            [[str(many * rounds), str(rounds), f"{fetched:.3g}", str(len(left))]],
         ),
     ]
     return Result(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks import leftovers, lines
 from benchmarks.lines import Course
-from benchmarks.many import cached, make, site_with_cache
+from benchmarks.many import SIZE, cached, make, site_with_cache
 from benchmarks.measure import Effort, Run, Side, median, p90, run
 from benchmarks.programs import RECORD, bare
 from benchmarks.result import Result, Table, failed
@@ -39,7 +39,7 @@ def measure(effort: Effort) -> Result:
                 if each % EVERY == 0:
                     theirs.append(run(base))
             after, cache_after = leftovers.settled(before, work), weight(work / "site/cache")
-            fetched = sum(each.method == "GET" for each in server.requests())
+            fetched = sum(each.bytes for each in server.requests()) / SIZE
     seen = seen[1:]
     left = [
         *leftovers.rows(before, after),
@@ -52,7 +52,7 @@ def measure(effort: Effort) -> Result:
             Table("", ["", "after the first", "after the last"], left),
         ],
         plot=lines.plot([Course(OURS, _course(seen, 1), ours=True), Course(BARE, _course(theirs, EVERY))]),
-        rounds=f"{number} jobs, each in a fresh scratch folder; the input was fetched {fetched} times",
+        rounds=f"{number} jobs, each in a fresh scratch folder; the input was fetched {fetched:.3g} times",
         failed=failed(seen) + failed(theirs),
     )
 
