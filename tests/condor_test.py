@@ -10,6 +10,7 @@ import time
 import jsonschema
 import pytest
 
+from tests import seen
 from tests.conftest import REPO
 from tests.servers import serving
 
@@ -42,7 +43,7 @@ def wait_for(folder, seconds=120):
 def record_of(path):
     record = json.loads(path.read_text())
     jsonschema.validate(record, json.loads((REPO / "jobwrap/record/schema.json").read_text()))
-    return record
+    return seen.record(record)
 
 
 SIMPLE = """

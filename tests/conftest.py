@@ -10,10 +10,35 @@ from typing import NamedTuple
 import jsonschema
 import pytest
 
+from tests import seen
+from tests.produced import PRODUCED
 from tests.servers import serving
 
 REPO = Path(__file__).parents[1]
 TREE = "/cvmfs/singularity.opensciencegrid.org"
+
+
+seen.watch()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """No test of tests/produced.py may have vanished under another name."""
+    there = {item.nodeid for item in items}
+    files = {test.partition("::")[0] for test in there}
+    gone = [test for test in PRODUCED.values() if test.partition("::")[0] in files and test not in there]
+    if gone and not any("::" in word for word in config.args):
+        raise pytest.UsageError(f"tests/produced.py names tests that are not there: {gone}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """A test of tests/produced.py fails if the failure did not come up in it."""
+    seen.SEEN.clear()
+    result = yield
+    missing = {name for name, test in PRODUCED.items() if test == item.nodeid} - seen.SEEN
+    assert not missing, f"{missing} did not come up in this test, as tests/produced.py says"
+    return result
 
 
 class Ran(NamedTuple):
@@ -41,6 +66,7 @@ class Jobwrap:
 
     def end(self, process: subprocess.Popen) -> Ran:
         stdout, stderr = (text.decode(errors="replace") for text in process.communicate(timeout=120))
+        seen.words(stderr)
         return Ran(process.returncode, stdout, stderr, self.record())
 
     def run(self, *words, **kwargs) -> Ran:
@@ -53,7 +79,7 @@ class Jobwrap:
             return None
         record = json.loads(path.read_text())
         jsonschema.validate(record, json.loads((REPO / "jobwrap/record/schema.json").read_text()))
-        return record
+        return seen.record(record)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 
 from jobwrap import __version__
 from jobwrap.failures import FAILURES
+from tests import seen
 
 REPO = Path(__file__).parents[2]
 NO_PYTHON = FAILURES["site.no_python"]
@@ -38,9 +39,11 @@ each_shell = pytest.mark.parametrize(
 def run(*command, env=None, **more):
     """Runs the command with an empty environment unless one is given."""
     command = [str(word) for word in command]
-    return subprocess.run(
+    ran = subprocess.run(
         command, env=env or {}, capture_output=True, text=True, timeout=120, check=False, **more
     )
+    seen.words(ran.stderr)
+    return ran
 
 
 def build(tree, target, **environment):

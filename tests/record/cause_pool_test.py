@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobwrap.record.form import problems
+from tests import seen
 from tests.condor_test import condor, submit, submit_side  # noqa: F401
 from tests.run_test import wait_for
 
@@ -44,7 +45,7 @@ def ended(submit_side, shared):  # noqa: F811
         record = json.loads(path.read_text())
         assert problems(record) == []
         assert record["job"]["ids"]["UserLog"] == str(submit_side / "job.log")
-        return record
+        return seen.record(record)
 
     return ended
 
