@@ -12,7 +12,8 @@ from jobwrap.failures import USER, JobwrapError
 from jobwrap.signals import terminated
 
 if TYPE_CHECKING:
-    from jobwrap.launch.supervise import TaskEnd
+    from jobwrap.job.spec import Job
+from jobwrap.launch.supervise import TaskEnd
 
 # The sentences of the runtimes that mean something particular: pattern, failure.
 _RUNTIME_WORDS = (
@@ -39,6 +40,7 @@ class Ending(NamedTuple):
     error     the failure with its sentence, None if all went well
     evidence  what speaks for it, a sentence each
     guess     at the cause, None without one
+    checkpoint  whether the task says that it took one, and wants to be started again
     """
 
     code: int
@@ -47,24 +49,25 @@ class Ending(NamedTuple):
     error: JobwrapError | None
     evidence: tuple[str, ...] = ()
     guess: Guess | None = None
+    checkpoint: bool = False
 
 
-def diagnose(
-    end: TaskEnd, command: tuple[str, ...], runtime: str, container: str, limit: float | None
-) -> Ending:
+def diagnose(end: TaskEnd, job: Job, runtime: str, container: str) -> Ending:
     """What the end of the container means.
 
     runtime    what was to start it, for the sentence
     container  what jobwrap itself was started inside, ""
     """
     if end.said.refused is not None:
-        return _refused(end.said.refused, end.said.found, command[0])
+        return _refused(end.said.refused, end.said.found, job.command[0])
     status = end.said.status
     if status is None:
-        return _no_word(end, runtime, container, limit)
+        return _no_word(end, runtime, container, job.time)
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
     code = _SIGNAL_BASE + number if number else os.WEXITSTATUS(status)
-    return Ending(code, number, "task", _failure(end, code, number, limit))
+    checkpoint = number is None and code == job.checkpoint_exit_code
+    failure = _failure(end, 0 if checkpoint else code, number, job.time)
+    return Ending(code, number, "task", failure, checkpoint=checkpoint)
 
 
 def _failure(end: TaskEnd, code: int, number: int | None, limit: float | None) -> JobwrapError | None:

@@ -29,7 +29,7 @@ class Guard:
 
     def judge(self, ending: Ending) -> Ending:
         """The ending of a task, with what happened to the node meanwhile if it did not go well."""
-        if not self._names or (ending.code == 0 and ending.of == "task"):
+        if not self._names or (ending.of == "task" and (ending.code == 0 or ending.checkpoint)):
             return ending
         mount = self._plan.node.cvmfs
         after = cvmfs.look(self._names, mount, self._deadline)

@@ -87,6 +87,10 @@ class Run:
             self._log.error(f"a guess: {ending.guess.sentence}")
         self._log.info("end", code=ending.code, of=ending.of)
         self._log.close()
+        if self._job.reraise and ending.signal:
+            from jobwrap.reraise import end_by
+
+            end_by(ending.signal)
         return ending.code
 
     def _ending(self) -> Ending:
@@ -134,7 +138,7 @@ class Run:
         self._begin("stage-out")
         self._record.note(usage=_usage(end, watch))
         self._record.moments = end.moments
-        ending = diagnose(end, self._job.command, _runtime_name(plan), plan.node.container, self._job.time)
+        ending = diagnose(end, self._job, _runtime_name(plan), plan.node.container)
         ending = evidence.weigh(ending, plan, self._record.fields["usage"], self._stream_ends())
         return self._stage_out(guard.judge(ending))
 
@@ -258,8 +262,8 @@ class Run:
         wanted = {"success": ending.code == 0, "failure": ending.code != 0, "always": True}[
             self._job.output_on
         ]
-        if not self._job.outputs or not wanted or ending.of != "task":
-            return ending
+        if not self._job.outputs or not wanted or ending.of != "task" or ending.checkpoint:
+            return ending  # none of them is final as long as the task goes on another time
         from jobwrap.stage.outputs import StageOut
         from jobwrap.transfer.credentials import identities
 
@@ -296,6 +300,7 @@ def _end(ending: Ending) -> dict[str, Any]:
         **(failure_of(ending.error) if ending.error else {"failure": None}),
         "evidence": list(ending.evidence),
         "guess": ending.guess and ending.guess._asdict(),
+        **({"checkpoint": True} if ending.checkpoint else {}),
     }
 
 

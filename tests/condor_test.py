@@ -97,3 +97,19 @@ def test_an_evicted_jobs_record_says_that_the_batch_system_ended_it(submit_side)
     condor(submit_side / "jobwrap", "record", "finish", first)  # from the event log that the job ad names
     assert record_of(first)["end"]["failure"] == "batch.evicted"
     assert record_of(submit_side / "jobwrap-record.json")["end"]["failure"] is None
+
+
+def test_a_checkpoint_is_transferred_and_the_job_goes_on_from_it(submit_side):
+    (submit_side / "job.sh").write_text("[ -e half ] && { cat half; exit 0; }\necho half > half\nexit 77\n")
+    text = SIMPLE.format(arguments="--image htc/debian:12 -- sh job.sh")
+    more = "transfer_input_files = job.sh\ncheckpoint_exit_code = 77\nlog ="
+    text = text.replace("log =", more).replace("ON_EXIT_OR_EVICT", "ON_EXIT")
+    cluster = submit(submit_side, text)
+    wait_for(submit_side)
+    assert (
+        condor("condor_history", cluster, "-limit", "1", "-af", "ExitCode", "NumJobStarts").strip() == "0 1"
+    )
+    assert (submit_side / "job.out").read_text() == "half\n"
+    first, second = (record_of(submit_side / f"jobwrap-record{number}.json")["end"] for number in (".1", ""))
+    assert (first["code"], first["failure"], first["checkpoint"]) == (77, None, True)
+    assert (second["code"], second["failure"]) == (0, None)

@@ -27,6 +27,7 @@ _AMOUNTS = (
     ("requestmemory", "memory", 1 << 20),
     ("requestdisk", "disk", 1 << 10),
     ("jobmaxvacatetime", "grace", 0.9),
+    ("successcheckpointexitcode", "checkpoint-exit-code", 1),
 )
 _IDS = (
     "GlobalJobId",

@@ -64,6 +64,8 @@ OPTIONS = (
     Option("ignore-needs", "", words.flag, "run even if this CPU lacks what the image needs"),
     Option("require-pinned", "", words.flag, "refuse an image whose content may change"),
     Option("job", "FILE", words.text, "a job file, TOML or JSON, with these names as keys"),
+    Option("reraise", "", words.flag, "end by the task's own signal, not with 128 and its number"),
+    Option("checkpoint-exit-code", "CODE", words.exit_code, "the task's when it took a checkpoint (85)"),
     Option("infra-exit-code", "CODE", words.exit_code, "one code for all that is not the user's to repair"),
     Option(
         "record",

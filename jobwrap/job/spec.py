@@ -54,6 +54,8 @@ class Job(NamedTuple):
     infra_exit_code  instead of jobwrap's own for every failure that is not the user's to repair
     stdout, stderr   files of the scratch folder, "" for jobwrap's own streams; the limits are bytes that pass
     last_lines       how many of both streams the record gets
+    reraise   end by the signal that ended the task
+    checkpoint_exit_code  of a task that took a checkpoint and wants to be started again
     ids       who the batch system says this is: (name, value)
     """
 
@@ -85,6 +87,8 @@ class Job(NamedTuple):
     grace: float = 10.0
     output_on: str = "success"
     infra_exit_code: int | None = None
+    reraise: bool = False
+    checkpoint_exit_code: int = 85
     stdout: str = ""
     stderr: str = ""
     stdout_limit: int | None = None

@@ -29,7 +29,7 @@ def _verdict(record: dict[str, Any]) -> tuple[str, str]:
         return f"lost in the phase {record['phase']}: jobwrap ended without its last word", _YELLOW
     end = record["end"]
     if end["failure"] is None:
-        return "all went well", _GREEN
+        return "a checkpoint was taken" if end.get("checkpoint") else "all went well", _GREEN
     if end["code"] is None:
         return f"{end['failure']}, with an exit code that nobody saw", _RED
     whose = "the task's own" if end["of"] == "task" else "jobwrap's"

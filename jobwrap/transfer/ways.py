@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -200,12 +201,26 @@ def _of_record(wanted: Wanted, digests: dict[str, str]) -> tuple[str, str] | Non
     return next(iter(sorted(digests.items(), key=lambda one: one[0] != "sha256")), None)
 
 
+def _rename_folder(part: str, path: str) -> None:
+    """Gives the folder its name, in place of one that an earlier start of the job has left there."""
+    try:
+        os.rename(part, path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        import shutil
+
+        os.rename(path, earlier := f"{part}.earlier")
+        os.rename(part, path)
+        shutil.rmtree(earlier, ignore_errors=True)
+
+
 def _unpack(archive: str, part: str, path: str, room: Room) -> None:
     from jobwrap.transfer.archive import unpack
 
     try:
         unpack(archive, part, room)
-        os.rename(part, path)
+        _rename_folder(part, path)
     except BaseException as error:
         import shutil
 

@@ -18,11 +18,9 @@ def sh(script):
 
 # What the task does, then: jobwrap's exit code, the signal in the record, the failure.
 ENDS = {
-    **{
-        f"exit {code}": (code, None, "task.failed")
-        for code in (1, 2, 71, 85, 125, 126, 127, 128, 137, 143, 255)
-    },
+    **{f"exit {code}": (code, None, "task.failed") for code in (1, 2, 71, 125, 126, 127, 128, 137, 143, 255)},
     "exit 0": (0, None, None),
+    "exit 85": (85, None, None),  # a checkpoint
     **{f"kill -{number} $$": (128 + number, number, "task.killed") for number in (1, 2, 6, 9, 11, 15)},
     "kill -9 0": (137, 9, "task.killed"),
     # All that is left to kill is the first process, jobwrap's own: no task can.
