@@ -45,7 +45,7 @@ class Control:
             for folder in FOLDERS:
                 os.makedirs(os.path.join(self.path, folder), exist_ok=True)
             os.chmod(os.path.join(self.path, EMPTY), 0o555)
-            os.close(os.open(os.path.join(self.path, NOTHING), os.O_CREAT | os.O_NOFOLLOW, 0))
+            _make_unreadable(os.path.join(self.path, NOTHING))
             self.lock = lock
         except BlockingIOError:
             raise self._unusable("another jobwrap is running in it") from None
@@ -64,6 +64,15 @@ class Control:
 
     def _unusable(self, problem: str) -> JobwrapError:
         return JobwrapError("site.scratch", path=self._scratch, problem=problem)
+
+
+def _make_unreadable(path: str) -> None:
+    """A new file without rights; one that an earlier start has left could not be opened again."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0))
 
 
 def _remove_shallow(folder: str) -> bool:
