@@ -12,7 +12,7 @@ import pytest
 
 from tests import seen
 from tests.produced import PRODUCED
-from tests.servers import serving
+from tests.servers import free_port, running, serving
 
 REPO = Path(__file__).parents[1]
 TREE = "/cvmfs/singularity.opensciencegrid.org"
@@ -94,3 +94,32 @@ def nginx(tmp_path):
     """A real nginx that serves tmp_path/served, for tests marked node."""
     with serving(tmp_path / "served") as server:
         yield server
+
+
+@pytest.fixture
+def xrootd(tmp_path):
+    """Its URL and the folder that it serves, which can be written to."""
+    (tmp_path / "xrootd").mkdir()
+    root = tmp_path / "served"
+    root.mkdir(exist_ok=True)
+    port = free_port()
+    config = tmp_path / "xrootd/config"
+    config.write_text(
+        f"all.export / \noss.localroot {root}\nxrd.port {port}\nall.adminpath {tmp_path}/xrootd\n"
+        f"all.pidpath {tmp_path}/xrootd\nxrootd.chksum adler32\nofs.persist auto\n"
+    )
+    with running(["xrootd", "-c", config, "-l", tmp_path / "xrootd/log", "-n", "test"], port):
+        yield f"root://127.0.0.1:{port}", root
+
+
+@pytest.fixture
+def s3(tmp_path, monkeypatch):
+    """The URL of moto's server, with the bucket data in it."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    for name, value in {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "ENDPOINT_URL": url}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    words = [sys.executable, "-m", "moto.server", "-p", port]
+    with open(tmp_path / "moto.log", "w") as log, running(words, port, stdout=log, stderr=log):
+        subprocess.run(["curl", "-sf", "-X", "PUT", f"{url}/data"], check=True)
+        yield url

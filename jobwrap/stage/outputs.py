@@ -84,8 +84,11 @@ class StageOut:
         return list(files.values())
 
     def _look(self, output: Output, name: str) -> Judged | None:
-        """None for a file that a pattern or a folder meets and that is no output."""
-        file = self._scratch.open(name)
+        """None for a file that a pattern or a folder meets and that is no output, or is there no more."""
+        try:
+            file = self._scratch.open(name)
+        except FileNotFoundError:
+            return None
         try:
             seen = os.fstat(file)
         finally:
@@ -146,8 +149,12 @@ class StageOut:
 
     def _present(self) -> str:
         """The files that are there, for who looks for one under another name."""
-        names = sorted(name for name in self._scratch.walk() if name[0] != "." and self._is_shown(name))
-        shown = ", ".join(names[:_SHOWN]) or "nothing"
+        names: list[str] = []
+        try:
+            names.extend(name for name in self._scratch.walk() if name[0] != "." and self._is_shown(name))
+        except (FileNotFoundError, JobwrapError):
+            pass  # what is there resists, or goes as we look: then some of it must do
+        shown = ", ".join(sorted(names)[:_SHOWN]) or "nothing"
         return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
     def _is_shown(self, name: str) -> bool:

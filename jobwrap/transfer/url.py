@@ -17,8 +17,8 @@ _HOST = re.compile(r"(?:\[([^\]\x00-\x20]*)\]|([^:\[\]\x00-\x20]*))(?::([0-9]*))
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 # What may stand in a path or query as it is; all else is percent-encoded, "%" itself is left alone.
 _UNSAFE = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=:@/%\[\]?]")
-# What would end a path or stand for another character.
-_MEANT = re.compile("[%?#]")
+# What would end a path or stand for another character: in a URL, and in XRootD's, which decodes nothing.
+_MEANT = {True: re.compile("[%?#]"), False: re.compile("[?]")}
 
 # Query parameters that say what is asked, not who asks: shown in records as they are.
 HARMLESS = frozenset(("directread", "prefercached", "pack", "versionid", "x-amz-date", "x-amz-expires"))
@@ -96,10 +96,12 @@ def _split_port(host: str, text: str) -> tuple[str, int | None]:
 
 def below(place: str, path: str) -> str:
     """The place of the relative path `path` in the folder `place`, whose query it keeps."""
-    if scheme_of(place) in ("", "s3"):  # which take names as they are
+    scheme = scheme_of(place)
+    if scheme in ("", "s3"):  # which take names as they are
         return f"{place.rstrip('/')}/{path}"
     folder, mark, query = place.partition("?")
-    return f"{folder.rstrip('/')}/{_MEANT.sub(_encode, path)}{mark}{query}"
+    path = _MEANT["root" not in scheme].sub(_encode, path)
+    return f"{folder.rstrip('/')}/{path}{mark}{query}"
 
 
 def follow(base: Url, location: str) -> Url:

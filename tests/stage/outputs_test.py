@@ -123,6 +123,11 @@ def test_of_a_thousand_files_that_are_there_some_are_named(scratch):
     assert "out/0016 and 985 more" in refusal(scratch, "none").sentence
 
 
+def test_a_folder_that_may_not_be_read_does_not_hide_what_is_missing(scratch):
+    (scratch / "closed").mkdir(mode=0)
+    assert refusal(scratch, "none").failure.name == "output.missing"
+
+
 def test_a_missing_output_keeps_the_others_from_leaving(scratch, tmp_path):
     assert refusal(scratch, f"a.txt={tmp_path}/a", f"none={tmp_path}/none").failure.name == "output.missing"
     assert not (tmp_path / "a").exists()

@@ -109,22 +109,6 @@ def test_no_squid_is_asked_for_what_is_excepted(nginx, tmp_path):
 # --- XRootD ---
 
 
-@pytest.fixture
-def xrootd(tmp_path):
-    """Its URL and the folder that it serves, which can be written to."""
-    (tmp_path / "xrootd").mkdir()
-    root = tmp_path / "served"
-    root.mkdir(exist_ok=True)
-    port = free_port()
-    config = tmp_path / "xrootd/config"
-    config.write_text(
-        f"all.export / \noss.localroot {root}\nxrd.port {port}\nall.adminpath {tmp_path}/xrootd\n"
-        f"all.pidpath {tmp_path}/xrootd\nxrootd.chksum adler32\nofs.persist auto\n"
-    )
-    with running(["xrootd", "-c", config, "-l", tmp_path / "xrootd/log", "-n", "test"], port):
-        yield f"root://127.0.0.1:{port}", root
-
-
 def test_xrootd_gives_a_file_and_its_checksum(xrootd, tmp_path):
     url, root = xrootd
     (root / "file").write_bytes(CONTENT)
@@ -163,19 +147,6 @@ def test_an_xrootd_that_is_not_there_is_unreachable(tmp_path):
 
 
 # --- S3 ---
-
-
-@pytest.fixture
-def s3(tmp_path, monkeypatch):
-    """The URL of moto's server, with the bucket data in it."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    for name, value in {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "ENDPOINT_URL": url}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    words = [sys.executable, "-m", "moto.server", "-p", port]
-    with open(tmp_path / "moto.log", "w") as log, running(words, port, stdout=log, stderr=log):
-        subprocess.run(["curl", "-sf", "-X", "PUT", f"{url}/data"], check=True)
-        yield url
 
 
 def test_s3_takes_a_file_and_gives_it_back(s3, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobwrap.transfer.url import follow, parse, redact, scheme_of
+from jobwrap.transfer.url import below, follow, parse, redact, scheme_of
 
 
 @pytest.mark.parametrize("text", [
@@ -61,3 +61,12 @@ def test_what_cannot_stand_in_a_request_is_encoded_and_what_is_encoded_stays():
 ])  # fmt: skip
 def test_a_record_shows_no_secret(place, shown):
     assert redact(place) == shown
+
+
+@pytest.mark.parametrize(("place", "there"), [
+    ("/data/", "/data/a b/50%#?"), ("s3://data/x", "s3://data/x/a b/50%#?"),
+    ("https://host/x/?sig=1", "https://host/x/a b/50%25%23%3F?sig=1"),
+    ("file:///x", "file:///x/a b/50%25%23%3F"), ("root://host//x", "root://host//x/a b/50%#%3F"),
+])  # fmt: skip
+def test_a_file_below_a_place_keeps_its_name_in_the_places_own_way(place, there):
+    assert below(place, "a b/50%#?") == there

@@ -34,7 +34,7 @@ def put_to(url: Url, source: Source, attempt: Attempt, headers: Headers = ()) ->
     try:
         _send(aside, source, attempt, headers)
         check(aside, source, attempt, headers)
-        _move(aside, url, attempt, headers)
+        _move(aside, url, source, attempt, headers)
     except Trouble:
         _remove(aside, attempt, headers)
         raise
@@ -93,7 +93,7 @@ def _ask_head(url: Url, attempt: Attempt, headers: Headers) -> Answer:
     return _ask(Request("HEAD", url, wanted), attempt)
 
 
-def _move(here: Url, there: Url, attempt: Attempt, headers: Headers) -> None:
+def _move(here: Url, there: Url, source: Source, attempt: Attempt, headers: Headers) -> None:
     words = [*headers, ("Destination", str(there)), ("Overwrite", "T")]
     try:
         answer = _ask(Request("MOVE", here, words), attempt)
@@ -102,7 +102,9 @@ def _move(here: Url, there: Url, attempt: Attempt, headers: Headers) -> None:
         if _ask_head(here, attempt, headers).status in _ABSENT:
             return
         raise
-    if not _is_good(answer):
+    # Asked again on another connection, where the one that was kept did not answer any more.
+    moved = answer.status in _ABSENT and _is_right(there, source, attempt, headers)
+    if not moved and not _is_good(answer):
         raise exchange.refusal(answer)
 
 
