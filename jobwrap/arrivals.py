@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from jobwrap.asked import Asked
 from jobwrap.image.choose import check_program
@@ -16,12 +14,7 @@ from jobwrap.stage.inputs import fetch_inputs, room_left
 from jobwrap.stage.plan import with_paths
 from jobwrap.transfer.fetch import Fetched
 from jobwrap.transfer.options import options_of
-from jobwrap.transfer.progress import ProgressLine
-
-
-def progress_line(what: str, call: Mapping[str, Any], log: Log) -> ProgressLine | None:
-    """What tells how far it is, None where --progress does not ask for it."""
-    return ProgressLine(what, sys.stderr, log.tell) if call.get("progress") else None
+from jobwrap.transfer.progress import progress_line
 
 
 class Arrivals:
@@ -31,30 +24,41 @@ class Arrivals:
         self._asked, self._record, self._log = asked, record, log
 
     def fetch(self, plan: Plan) -> Plan:
-        """The plan once all that was wanted has come, into scratch or the node's cache."""
+        """The plan once all that was wanted has come, into scratch or the node's cache.
+
+        JobwrapError image.* where the task's program is among them and cannot run here.
+        """
         job, settings = self._asked.job, self._asked.settings
         options = options_of(settings, os.environ)._replace(room=room_left(job, plan.node.slot))
-        line = progress_line("stage-in", self._asked.call, self._log)
+        came: list[Fetched] = []
+        line = progress_line("stage-in", self._asked.call, self._log.tell)
         try:
-            fetched = fetch_inputs(plan.staging, job.scratch, options, line)
+            fetch_inputs(plan.staging, job.scratch, options, came, line)
         finally:
             if line:
                 line.end()
-        self.note(fetched, plan)
-        cached = [each for each in fetched if each.path != os.path.join(job.scratch, each.name)]
+            self._note(came)
+        self._check_program(came, plan)
+        cached = [each for each in came if each.path != os.path.join(job.scratch, each.name)]
         plan = with_cached(plan._replace(staging=plan.staging._replace(wanted=())), settings, cached)
         if cached:
             self._record.note(**as_record(plan))
         return plan
 
-    def note(self, came: Sequence[Fetched], plan: Plan) -> None:
-        """They are there. JobwrapError image.* where the task's program is among them and cannot run here."""
-        if not came:
-            return
+    def found(self, plan: Plan) -> None:
+        """Those that lay in the node's cache. JobwrapError image.* as for what is fetched."""
+        self._note(plan.staging.cached)
+        self._check_program(plan.staging.cached, plan)
+
+    def _note(self, came: Sequence[Fetched]) -> None:
         known = self._record.fields.get("transfers", ())
-        self._record.note(transfers=[*known, *(each._asdict() for each in came)])
-        for transfer in self._record.fields["transfers"][len(known) :]:
+        if came:
+            self._record.note(transfers=[*known, *(each._asdict() for each in came)])
+        for transfer in self._record.fields.get("transfers", ())[len(known) :]:
             self._log.info("fetched", **transfer)
-        if plan.image:
+
+    def _check_program(self, came: Sequence[Fetched], plan: Plan) -> None:
+        """The task's program may be among them."""
+        if plan.image and came:
             job = with_paths(self._asked.job, {each.name: each.path for each in came})
             check_program(plan.image, job, plan.node, self._asked.settings)

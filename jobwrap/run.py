@@ -217,7 +217,7 @@ class Run:
     def _bring_inputs(self, plan: Plan) -> Plan:
         """Those that come by the node's cache: bound from there, and a running container gets no new bind."""
         arrivals = self._arrivals()
-        arrivals.note(plan.staging.cached, plan)
+        arrivals.found(plan)
         if not plan.staging.sharing:
             return plan
         self._begin("stage-in")
@@ -266,16 +266,20 @@ class Run:
             return ending  # none of them is final as long as the task goes on another time
         from jobwrap.stage.outputs import StageOut
         from jobwrap.transfer.credentials import identities
+        from jobwrap.transfer.progress import progress_line
 
         withheld = identities(os.environ, more=(self._journal.target,))
         leaving = StageOut(self._job.outputs, self._job.scratch, withheld)
+        line = progress_line("stage-out", self._asked.call, self._log.tell)
         try:
-            leaving.deliver(self._transfer_options())
+            leaving.deliver(self._transfer_options(), line)
         except JobwrapError as error:
             if ending.code:  # the task's own end is what counts
                 return ending._replace(evidence=(*ending.evidence, error.sentence))
             return failed(error)
         finally:
+            if line:
+                line.end()
             self._note_outputs(leaving.delivered)
         return ending
 

@@ -19,19 +19,21 @@ def fetch_inputs(
     staging: Staging,
     scratch: str,
     options: Options,
+    came: list[Fetched],
     progress: Callable[[Progress], None] | None = None,
-) -> list[Fetched]:
+) -> None:
     """Fetches them all, into `scratch` or the node's cache; JobwrapError input.* for the first that fails.
 
-    An exception, a signal's too, ends the others and leaves nothing partial.
+    An exception, a signal's too, ends the others and leaves nothing partial. `came` gets those that came,
+    also then.
     """
     fetching = Fetching(_wanted(staging, scratch), _without_dead_cache(staging, options))
     fetching.progress = progress
     try:
-        return fetching.wait(lambda: False)
-    except BaseException:
+        fetching.wait()
+    finally:
         fetching.cancel()
-        raise
+        came += fetching.fetched
 
 
 def probe_inputs(staging: Staging, options: Options) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Output
 from jobwrap.stage.scratch import Scratch, is_pattern, refused
 from jobwrap.transfer.options import Options
+from jobwrap.transfer.progress import Progress
 from jobwrap.transfer.url import below
 
 _SHOWN = 20  # names in the list of what is there instead of a missing output
@@ -59,7 +61,7 @@ class StageOut:
         """What is where it should be, in the order of the outputs; also after a failure."""
         return [one for _, one in sorted(self._done.items())]
 
-    def deliver(self, options: Options) -> None:
+    def deliver(self, options: Options, progress: Callable[[Progress], None] | None = None) -> None:
         """All of them, many at once; JobwrapError output.missing, output.refused or output.undelivered.
 
         Of the first two nothing was delivered, unless somebody still changed the folder meanwhile.
@@ -67,7 +69,7 @@ class StageOut:
         with Scratch(self._path) as self._scratch:
             files = self._judge()
             self._leave(files)
-            self._send(files, options)
+            self._send(files, options, progress)
 
     def _judge(self) -> list[Judged]:
         """Every file is opened and looked at, one at a time: there may be more than descriptors."""
@@ -108,7 +110,9 @@ class StageOut:
             checksum = ("sha256", self._sha256(one)) if cheap else None
             self._done[index] = Delivered(one.name, "", one.bytes, checksum=checksum)
 
-    def _send(self, files: list[Judged], options: Options) -> None:
+    def _send(
+        self, files: list[Judged], options: Options, progress: Callable[[Progress], None] | None
+    ) -> None:
         away = [(index, one) for index, one in enumerate(files) if one.url]
         if not away:
             return
@@ -116,6 +120,7 @@ class StageOut:
 
         parcels = [Parcel(one.name, partial(self._open, one), one.url) for _, one in away]
         work = Delivering(parcels, options, keep=(self._scratch.top,))
+        work.progress = progress
         try:
             work.wait()
         finally:

@@ -32,6 +32,7 @@ class Attempt:
         self.told = ("", "")
         self._until = until
         self.moved = 0
+        self._hashed = 0
         self.total: int | None = None
         self.by_proxy = False
         self.asked = False  # whether anything was done beyond a look into the cache
@@ -100,6 +101,16 @@ class Attempt:
 
     def count(self, bytes_moved: int) -> None:
         self.moved += bytes_moved
+
+    def count_hashed(self, count: int) -> None:
+        """Bytes that were only read: no stall, and nothing that has come or gone."""
+        self.moved += count
+        self._hashed += count
+
+    @property
+    def progress(self) -> int:
+        """Bytes that have come or gone."""
+        return self.moved - self._hashed
 
     def end(self, why: str) -> None:
         self._ended, self.ended_at = why, time.monotonic()

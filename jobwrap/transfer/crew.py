@@ -81,7 +81,7 @@ class Crew:
         with self._lock:
             if self._over:
                 return
-            under_way = [(attempt.moved, attempt.total) for attempt in self._attempts]
+            under_way = [(attempt.progress, attempt.total) for attempt in self._attempts]
             files, moved = self._all - self._left, self._moved + sum(one for one, _ in under_way)
             known = all(total is not None for _, total in under_way) and len(under_way) == self._left
             total = self._moved + sum(one or 0 for _, one in under_way) if known else None
@@ -143,7 +143,7 @@ class Crew:
                 return False
         errand.attempts += attempt.asked
         if not isinstance(end, Exception):
-            self._moved += attempt.moved
+            self._moved += attempt.progress
         self._settle(errand, end)
         return True
 

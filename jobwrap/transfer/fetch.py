@@ -108,7 +108,7 @@ def probe_all(wanted: Sequence[Wanted], options: Options = DEFAULTS) -> None:
 
 
 class Fetching(Work[list[Fetched]]):
-    """Files on their way."""
+    """Files on their way; `fetched` are those that are there, also after a failure."""
 
     def __init__(self, wanted: Sequence[Wanted], options: Options = DEFAULTS) -> None:
         self._wanted = wanted
@@ -125,8 +125,12 @@ class Fetching(Work[list[Fetched]]):
         if fetched.path != self._wanted[told[0]].path:
             _hold(fetched.path)
 
+    @property
+    def fetched(self) -> list[Fetched]:
+        return [one for _, one in sorted(self._fetched.items())]
+
     def result(self) -> list[Fetched]:
-        return [self._fetched[index] for index in range(len(self._wanted))]
+        return self.fetched
 
     def clean(self) -> None:
         for folder in {os.path.dirname(part) for part in self._parts}:

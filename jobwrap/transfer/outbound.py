@@ -37,6 +37,7 @@ class Outbound(Errand):
 
     def step(self, attempt: Attempt) -> object:
         with self._source as source:
+            attempt.total = source.size
             self.protocol().put(source, self._parcel.url, attempt)
             checksum = (FINGERPRINT, source.digest(FINGERPRINT)) if self.options.fingerprint else None
             how = (time.monotonic() - self.started, self.attempts + attempt.asked, checksum)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
-from typing import NamedTuple, TextIO
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TextIO
 
 _EVERY = 0.25  # seconds, on a terminal
 _FIRST, _LONGEST = 10.0, 300.0  # elsewhere: the first line after so long, then ever more rarely
@@ -71,6 +72,11 @@ class ProgressLine:
             self._stream.flush()
         except OSError:
             pass  # nobody looks any more
+
+
+def progress_line(what: str, call: Mapping[str, Any], tell: Callable[[str], None]) -> ProgressLine | None:
+    """What shows how far it is on stderr, None where --progress does not ask for it."""
+    return ProgressLine(what, sys.stderr, tell) if call.get("progress") else None
 
 
 def in_words(progress: Progress, rate: float, seconds: float = 0.0) -> str:

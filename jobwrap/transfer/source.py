@@ -56,7 +56,7 @@ class Source:
                     one.update(block[:count])
                 at += count
                 if attempt:
-                    attempt.count(count)
+                    attempt.count_hashed(count)
         except OSError as error:
             raise Trouble(SCRATCH, f"it cannot be read: {error.strerror}") from error
         finally:

@@ -1,12 +1,15 @@
 """What a person sees of transfers under way."""
 
 import io
+import os
 
 import pytest
 
 from jobwrap.transfer import progress as module
+from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.fetch import Wanted, fetch_all
 from jobwrap.transfer.progress import Progress, ProgressLine, in_words
+from jobwrap.transfer.source import Source
 from tests.transfer.conftest import SWIFT
 from tests.transfer.fault_server import CONTENT
 
@@ -56,3 +59,13 @@ def test_a_slow_transfer_tells_how_far_it_is(faults, tmp_path):
     fetch_all(wanted, SWIFT._replace(window=2.0), progress=seen.append)
     assert all(one.of_bytes == len(CONTENT) for one in seen)
     assert seen[0].bytes < seen[-1].bytes < len(CONTENT)
+
+
+def test_a_delivery_tells_what_was_sent_and_not_what_was_read_for_its_checksum(tmp_path):
+    attempt = Attempt(SWIFT)
+    (tmp_path / "output").write_bytes(CONTENT)
+    with Source(lambda: os.open(tmp_path / "output", os.O_RDONLY), "aside") as source:
+        source.digest("sha256", attempt)
+    assert (attempt.moved, attempt.progress) == (len(CONTENT), 0)
+    attempt.count(1000)
+    assert attempt.progress == 1000
