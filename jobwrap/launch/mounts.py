@@ -22,6 +22,7 @@ _COMMON = ("/etc/hosts", "/etc/localtime")
 _WITH_GPUS = ("/etc/OpenCL/vendors",)
 _FORBIDDEN_SOURCES = ("/proc", "/sys", "/dev", "/etc/jobwrap")
 _FORBIDDEN_TARGETS = ("/proc", "/sys", "/dev", "/.singularity.d")
+_TAKEN = ("/", "/tmp", "/var/tmp")
 
 
 class Mount(NamedTuple):
@@ -45,8 +46,11 @@ def plan_mounts(
     """All mounts in the order in which they are made, and those dropped.
 
     JobwrapError policy.forbidden for a bind that no site would allow, job.usage for a source that the
-    job asks for and that is not there.
+    job asks for and that is not there, and for a target of scratch where something else has to be.
     """
+    if job.target in _TAKEN or _at_or_below(job.target, (*_FORBIDDEN_TARGETS, "/cvmfs")):
+        problem = f"--target {job.target}: scratch cannot be there, as something else of the container is"
+        raise JobwrapError("job.usage", problem=problem)
     own = os.path.join(job.scratch, control.NAME)
     sites = [Mount(*bind) for bind in settings.binds]
     asked, inputs = [Mount(*bind) for bind in job.binds], list(inputs)

@@ -109,3 +109,12 @@ def test_a_gpu_of_others_is_covered_by_what_nobody_can_open(scratch):
     assert cover_nodes(Job(("true",), scratch=str(scratch)), ["/dev/nvidia1"]) == (
         Mount(f"{scratch}/.jobwrap/nothing", "/dev/nvidia1"),
     )
+
+
+@pytest.mark.parametrize(
+    "target", ["/", "/tmp", "/var/tmp", "/proc", "/dev/shm", "/.singularity.d", "/cvmfs/x"]
+)
+def test_scratch_takes_no_place_that_is_needed_for_something_else(scratch, target):
+    with pytest.raises(JobwrapError, match=f"--target {target}: ") as raised:
+        plan_mounts(Job(("true",), scratch=str(scratch), target=target), Settings(), node(), [], {})
+    assert raised.value.failure.name == "job.usage"
