@@ -44,6 +44,10 @@ def read_asked(arguments: list[str], environ: Mapping[str, str]) -> Asked:
     layers = [flags, job_file, htcondor.layer_of(ad, inside), _below(submitted, settings.defaults)]
     job = merge(layers, command, environ, htcondor.ids_of(ad))._replace(submitted=submitted)
     job = apply_policy(job, settings)
+    if settings.bind_sources is not None:
+        from jobwrap.destinations import judge
+
+        judge(job, flags, settings)
     return Asked(job, settings, htcondor.read_ad("_CONDOR_MACHINE_AD", environ), flags)
 
 

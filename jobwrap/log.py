@@ -103,8 +103,8 @@ class Log:
             pass  # nobody reads it; the record has it
 
     def _open_file(self, path: str) -> None:
-        """Before the task could put something else in its place."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        """Before the task could put something else in its place; that of an earlier start may have."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             self._file = os.fdopen(
                 os.open(path, flags, 0o644), "w", encoding="utf-8", errors="backslashreplace"

@@ -156,3 +156,10 @@ def test_a_verbose_run_tells_the_phases_on_stderr(jobwrap):
     assert [line.split("] ")[1].split()[0] for line in ran.stderr.splitlines()] == [
         *("survey", "plan", "launch", "stage-in", "task", "stage-out", "end")
     ]
+
+
+def test_a_link_that_a_task_left_in_the_place_of_the_log_is_not_followed(log, tmp_path, capsys):
+    (tmp_path / "log").symlink_to(tmp_path / "victim")
+    log({"log": str(tmp_path / "log")})
+    assert not (tmp_path / "victim").exists()
+    assert "cannot be written" in capsys.readouterr().err

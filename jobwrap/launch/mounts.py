@@ -61,6 +61,7 @@ def plan_mounts(
         paths = [own, *(settings.bind_sources or ()), *(mount.source for mount in sites + asked + inputs)]
         where, secret = _ask(paths, dict(environ), settings.deadline)
         there.update(where)
+        secret += _sites_secrets(settings)
     mounts = [*_own(job, environ), *(mount for mount in common + sites if there[mount.source])]
     dropped = [mount.source for mount in common + sites if not there[mount.source]]
     for mount in asked + inputs:
@@ -108,6 +109,12 @@ def _folders_to_hide(job: Job, environ: Mapping[str, str]) -> Iterator[str]:
     scratch = os.path.realpath(job.scratch)
     if folder.startswith(scratch + "/") and os.path.isdir(folder):
         yield job.target + folder[len(scratch) :]
+
+
+def _sites_secrets(settings: Settings) -> list[str]:
+    """The files of tokens and certificates that the site itself sends."""
+    files = [file for _, file in settings.transfer.get("tokens", ())]
+    return [*files, *filter(None, [settings.transfer.get("client_certificate", "")])]
 
 
 def _must_be_allowed(mount: Mount, own: str, secret: Iterable[str]) -> None:

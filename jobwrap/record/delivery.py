@@ -48,8 +48,7 @@ def _to_condor(record: dict[str, Any], _job: Job, _cache: str, environ: Mapping[
     end = record["end"]
     if path and end["of"] == "jobwrap" and end.get("action") == REQUEUE:
         try:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(f"jobwrap: {end['failure']}: {' '.join(end['sentence'].split())}\n")
+            _write(path, f"jobwrap: {end['failure']}: {' '.join(end['sentence'].split())}\n")
         except OSError as error:
             yield f"{path} could not be written: {error.strerror}"
 
@@ -83,7 +82,9 @@ def _to_a_person(record: dict[str, Any], job: Job, _cache: str, _environ: Mappin
 
 
 def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
+    """Not through a link or into a FIFO that the task has left in its place."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with os.fdopen(os.open(path, flags, 0o644), "w", encoding="utf-8") as file:
         file.write(text)
 
 

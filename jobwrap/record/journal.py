@@ -154,7 +154,8 @@ def _beside(path: str, word: str) -> str:
 
 def _put(temporary: str, path: str, text: bytes, flags: int, *, sync: bool) -> None:
     """Writes the one file, the blocks that it has first, and makes it the other."""
-    file = os.open(temporary, flags | os.O_WRONLY | os.O_NOFOLLOW, 0o644)
+    # O_NONBLOCK: a FIFO that the task has left under that name would wait for someone to read it.
+    file = os.open(temporary, flags | os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
     try:
         left = memoryview(text)
         while left:

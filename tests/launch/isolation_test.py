@@ -129,6 +129,17 @@ def test_temporary_files_lie_on_the_disk_of_scratch(jobwrap, runtime):
     assert said[3:5] == ["/srv", "/srv /tmp"]
 
 
+def test_no_mount_lends_a_privilege_or_a_device(jobwrap, runtime):
+    said = jobwrap.run(*runtime, "--image", "htc/debian:12", "--", "cat", "/proc/self/mountinfo").stdout
+    mounts = {line.split()[4]: set(line.split()[5].split(",")) for line in said.splitlines()}
+    assert {"/", "/srv", "/tmp", "/cvmfs"} <= set(mounts)
+    lending = {place: {"nosuid", "nodev"} - flags for place, flags in mounts.items()}
+    assert {place for place, lacking in lending.items() if "nosuid" in lacking} == set()
+    assert {
+        place for place, lacking in lending.items() if "nodev" in lacking and "/dev" not in place
+    } == set()
+
+
 @pytest.fixture
 def bare_image(tmp_path):
     """A hand-made one: with environment scripts, without the one that injects the runtime's variables."""

@@ -118,3 +118,17 @@ def test_scratch_takes_no_place_that_is_needed_for_something_else(scratch, targe
     with pytest.raises(JobwrapError, match=f"--target {target}: ") as raised:
         plan_mounts(Job(("true",), scratch=str(scratch), target=target), Settings(), node(), [], {})
     assert raised.value.failure.name == "job.usage"
+
+
+@ways
+def test_no_job_sees_the_tokens_that_the_site_sends(scratch, tmp_path, way):
+    (tmp_path / "site").mkdir()
+    for name in ("token", "robot.pem", "data"):
+        (tmp_path / "site" / name).touch()
+    transfer = {
+        "tokens": (("data.example.org", f"{tmp_path}/site/token"),),
+        "client_certificate": f"{tmp_path}/site/robot.pem",
+    }
+    for source in ("site", "site/token", "site/robot.pem"):
+        assert failure(scratch, tmp_path / source, way, transfer=transfer) == "policy.forbidden"
+    assert planned(scratch, tmp_path / "site/data", way, transfer=transfer)

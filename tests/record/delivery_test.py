@@ -150,6 +150,18 @@ def test_a_user_job_wrappers_error_file_gets_one_line_where_the_job_shall_run_ag
     assert path.read_text() == "jobwrap: site.cvmfs_hung: it is so\n"
 
 
+@pytest.mark.parametrize("plant", [lambda path, to: path.symlink_to(to), lambda path, _: os.mkfifo(path)])
+def test_what_the_task_left_in_the_place_of_a_file_leads_nowhere(tmp_path, plant):
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    for name in ("error", "kickstart"):
+        plant(tmp_path / name, victim)
+    environ = {"_CONDOR_WRAPPER_ERROR_FILE": str(tmp_path / "error")}
+    asked = job()._replace(kickstart=str(tmp_path / "kickstart"))
+    assert len(deliver(failed_by("site.cvmfs_hung"), asked, "", environ)) == 2
+    assert victim.read_text() == "untouched"
+
+
 @contextlib.contextmanager
 def a_starter(tmp_path, answers=None):
     """Plays the starter's side: the environment that names it, and the lines that it got."""
