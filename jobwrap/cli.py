@@ -11,6 +11,7 @@ VERBS = {
     "run": ("jobwrap.run", "run a task; the same without any verb"),
     "node": ("jobwrap.node.verb", "what this node is and can do"),
     "image": ("jobwrap.image.verb", "what images there are, and whether they run here"),
+    "stage": ("jobwrap.stage.verb", "in, out: bring inputs, deliver outputs, and run nothing"),
     "cache": ("jobwrap.transfer.verb", "the node's cache: list, check, prune"),
     "record": ("jobwrap.record.verb", "an exit record: show, validate, diff, finish, crate"),
     "explain": ("jobwrap.explain", "a failure, by its name or out of an exit record"),

@@ -7,10 +7,29 @@ import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Job
 
 if TYPE_CHECKING:
     from jobwrap.stage.plan import Bound
+
+
+def put_links(scratch: str, inputs: Iterable[Bound]) -> None:
+    """A link in scratch for each, in the place of an earlier one; JobwrapError site.scratch if none fits."""
+    for bound in inputs:
+        place = os.path.join(scratch, bound.name)
+        if bound.in_place:
+            continue
+        aside = f"{place}.{os.getpid()}.link"
+        try:
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            os.symlink(bound.source, aside)
+            os.rename(aside, place)
+        except OSError as error:
+            if os.path.islink(aside):
+                os.unlink(aside)
+            problem = f"there is no place for a link {bound.name}: {error.strerror}"
+            raise JobwrapError("site.scratch", path=scratch, problem=problem) from error
 
 
 class Places:
