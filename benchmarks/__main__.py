@@ -17,6 +17,7 @@ BENCHMARKS = {
     "launch": "a container's start, beside the bare runtime",
     "startup": "the shipped file's own start, and its size",
     "staging": "inputs, beside curl, aria2c and requests",
+    "shared": "eight jobs that ask at once for one large input",
     "memory": "jobwrap's memory and CPU while the task runs",
     "survey": "the look at the node",
     "many": "64 that start together",

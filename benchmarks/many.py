@@ -105,15 +105,16 @@ def staged_ones(work: Path, many: int, place: str) -> list[Side]:
     return [cached(folder, site, place) for folder in folders]
 
 
-def cached(folder: Path, site: Path, place: str) -> Side:
-    """A job whose input comes by way of that site's cache."""
-    program, *words = wrapped(folder, "--input", place, "--", "true")
+def cached(folder: Path, site: Path, *places: str) -> Side:
+    """A job whose inputs come by way of that site's cache."""
+    inputs = (word for place in places for word in ("--input", place))
+    program, *words = wrapped(folder, *inputs, "--", "true")
     return Side((program, "--site", str(site), *words), folder)
 
 
 def site_with_cache(work: Path) -> Path:
     """A site's settings with a cache in `work`, and the empty cache."""
-    work.mkdir(parents=True)
+    work.mkdir(parents=True, exist_ok=True)
     (work / "cache").mkdir(mode=0o700)
     site = work / "site.toml"
     site.write_text(f'[node]\ncache = "{work}/cache"\n')

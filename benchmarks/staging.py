@@ -99,7 +99,7 @@ class Files:
         self._work, self._url, self._case = work, url, case
         self._out, self._sums = work / "out", work / "sums"
         names = [f"file{index}" for index in range(case.files)]
-        self._sums.write_text("".join(f"{_make(root / name, case.size)}  {name}\n" for name in names))
+        self._sums.write_text("".join(f"{make(root / name, case.size)}  {name}\n" for name in names))
         (work / "curl").write_text("".join(f'url="{url}/{name}"\noutput="{name}"\n' for name in names))
         (work / "aria2c").write_text("".join(f"{url}/{name}\n" for name in names))
         self._out.mkdir()
@@ -134,7 +134,7 @@ class Files:
         return [path.stat().st_size for path in self._out.iterdir()] == [self._case.size] * self._case.files
 
 
-def _make(path: Path, size: int) -> str:
+def make(path: Path, size: int) -> str:
     """A file of random bytes; its sha256."""
     block, digest = os.urandom(min(size, BLOCK)), hashlib.sha256()
     with path.open("wb") as file:
