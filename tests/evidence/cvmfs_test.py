@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -41,6 +42,37 @@ def test_what_cvmfs_did_under_a_failed_task_is_evidence_against_the_site(
         return
     assert ran.record["end"]["evidence"] == [f"{mount.folder}/{evidence}"]
     assert (ran.record["end"]["guess"]["who"], ran.record["end"]["guess"]["advice"]) == ("site", "elsewhere")
+
+
+MAPPED = """
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(void) {
+    volatile char *page = mmap(0, 4096, PROT_READ, MAP_PRIVATE, open("ref", O_RDONLY), 0);
+    puts("mapped");
+    fflush(stdout);
+    while (access("go", F_OK)) usleep(10000);
+    return page[0];
+}
+"""
+
+
+def test_a_page_of_cvmfs_that_is_lost_under_a_task_is_held_against_the_site(jobwrap, mount, tmp_path):  # noqa: F811
+    words = ["gcc", "-static", "-x", "c", "-", "-o", jobwrap.scratch / "mapped"]
+    subprocess.run(words, input=MAPPED, text=True, check=True)
+    mount(attributes={"nioerr": 5})
+    image = shutil.copytree(f"{TREE}/htc/static:1/", tmp_path / "image", symlinks=True)
+    words = ("--image", image, "--input", "ref=/cvmfs/data.example.org/file", "--", "./mapped")
+    process = jobwrap.start(*words, environ={"CVMFS_MOUNT_DIR": str(mount.folder)})
+    assert process.stdout.readline() == b"mapped\n"
+    mount(mode="eio")
+    (jobwrap.scratch / "go").touch()
+    end = jobwrap.end(process).record["end"]
+    assert (end["code"], end["signal"], end["failure"]) == (135, 7, "task.killed")
+    assert end["evidence"] == [f"{mount.folder}/data.example.org stopped working: Input/output error"]
+    assert end["guess"]["sentence"] == "CVMFS failed under the task; run it again on another node"
 
 
 def test_a_container_that_cannot_start_for_want_of_cvmfs_is_charged_to_that(jobwrap, mount, tmp_path):  # noqa: F811
