@@ -47,13 +47,16 @@ def main(arguments: list[str]) -> int:
         with open(word, encoding="utf-8") as file:
             print(_of_record(json.load(file)))
         return 0
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        print(f"jobwrap: {word} is neither a failure's name nor an exit record ({error})", file=sys.stderr)
-        return 64
+    except OSError as error:
+        problem = error.strerror
+    except (ValueError, LookupError, TypeError) as error:
+        problem = str(error)
+    print(f"jobwrap: {word} is neither a failure's name nor an exit record ({problem})", file=sys.stderr)
+    return 64
 
 
 def _explained(failure: Failure) -> str:
-    code = "the task's own" if failure.code is None else failure.code
+    code = "the task's own, if it had begun" if failure.code is None else failure.code
     return (
         f"{failure.name}\n  {failure.sentence}\n  exit code   {code}\n"
         f"  who acts    {_WHO[failure.who]}\n  try again   {_ADVICE[failure.advice]}\n"

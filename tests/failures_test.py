@@ -52,7 +52,13 @@ def test_what_only_a_change_can_cure_is_not_requeued():
 
 def test_what_is_no_failure_is_refused(capsys):
     assert explain.main(["no.such"]) == 64
-    assert "neither a failure's name nor an exit record" in capsys.readouterr().err
+    told = "no.such is neither a failure's name nor an exit record (No such file or directory)"
+    assert capsys.readouterr().err == f"jobwrap: {told}\n"
+
+
+def test_a_long_time_is_told_in_seconds_as_people_write_them():
+    error = JobwrapError("limit.time", seconds=14 * 86400.0)
+    assert error.sentence.startswith("the task ran longer than the 1209600 s it was given; ")
 
 
 def names_in(*folders):

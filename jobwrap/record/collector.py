@@ -67,7 +67,8 @@ def _post(url: str, record: dict[str, Any]) -> str:
             allow_redirects=False,  # a POST that is redirected becomes a GET
         )
     except requests.RequestException as error:
-        return f"{type(error).__name__}"
+        slow = isinstance(error, requests.Timeout)
+        return "it did not answer in time" if slow else "it cannot be reached"
     return "" if answer.ok and not answer.is_redirect else f"it answered {answer.status_code}"
 
 

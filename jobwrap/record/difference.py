@@ -7,9 +7,20 @@ from typing import Any
 Difference = tuple[str, Any, Any]
 # Always different, and never why.
 _EACH_ITS_OWN = {"id", "pid", "started", "ended", "cost", "boot", "finished_later", "timing"}
-_TELLING = 2.0  # a duration or a peak counts as different from this factor on …
-_NOISE = 1.0  # … and this many seconds
-_MEASURED = ("seconds", "peak_memory", "faults", "blocks_read", "blocks_written", "switches")
+_EACH_ITS_OWN |= {"series", "samples", "sources"}
+_TELLING = 2.0  # what is measured counts as different from this factor on, and from the least that tells
+# What is measured, by a word of its name, and the least difference that tells something.
+_MEASURED = {
+    "seconds": 1.0,
+    "peak_memory": 16 << 20,
+    "peak_disk": 16 << 20,
+    "peak_": 5,
+    "bytes_": 16 << 20,
+    "faults": 1000,
+    "switches": 1000,
+    "free_disk": 1 << 30,
+    "free_inodes": 10_000,
+}
 _NAMES = ("name", "target", "source")  # what a list's objects are known by
 ABSENT = "(absent)"
 
@@ -17,8 +28,24 @@ ABSENT = "(absent)"
 def differences(first: dict[str, Any], second: dict[str, Any]) -> list[Difference]:
     """(where, in the first, in the second); what is measured only where the difference is telling."""
     found: list[Difference] = []
-    _compare("", first, second, found)
+    _compare("", _placed(first), _placed(second), found)
     return found
+
+
+def _placed(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with its scratch folder called SCRATCH wherever else it stands: that differs anyway."""
+    scratch = record["job"].get("scratch", "")
+
+    def placed(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace(scratch, "SCRATCH") if len(scratch) > 1 else value
+        if isinstance(value, dict):
+            return {name: placed(each) for name, each in value.items()}
+        return [placed(each) for each in value] if isinstance(value, list) else value
+
+    whole: dict[str, Any] = placed(record)
+    whole["job"]["scratch"] = scratch
+    return whole
 
 
 def _compare(where: str, one: Any, other: Any, found: list[Difference]) -> None:
@@ -54,9 +81,9 @@ def _by_name(objects: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _is_noise(where: str, one: Any, other: Any) -> bool:
     last = where.rpartition(".")[2]
-    if not any(word in last for word in _MEASURED):
+    least = next((least for word, least in _MEASURED.items() if word in last), None)
+    figures = [0 if each == ABSENT else each for each in (one, other)]
+    if least is None or not all(isinstance(each, (int, float)) for each in figures):
         return False
-    if not isinstance(one, (int, float)) or not isinstance(other, (int, float)):
-        return False
-    less, more = sorted((one, other))
-    return more <= _TELLING * less or ("seconds" in last and more - less < _NOISE)
+    less, more = sorted(figures)
+    return bool(more <= _TELLING * less or more - less < least)

@@ -22,7 +22,7 @@ _PLACES = r"(?:file|path|dir|folder|name|url)\b"
 _SECRET_NAME = rf"(?i){_NAME}(?!.*{_PLACES})"
 _FORMS = (
     r"(?is)(?P<scheme>\b[a-z][a-z0-9+.-]*://)(?P<user>[^/\s@\"'<>]*@)?(?P<path>[^\s?#\"'<>]*)"
-    r"(?P<query>\?[^\s\"'<>)]*)?"
+    r"(?P<query>\?[^\s\"'<>)]*(?<![:,;]))?"
     rf"|(?P<name>[\w-]*{_NAME}[\w-]*\s*[=:]\s*)(?P<value>[^\s,;\"']+)"
     rf"|(?P<option>(?<!\S)-[\w-]*{_NAME}(?![\w-]*{_PLACES})[\w-]*\s+)[^\s-]\S*"
     r"|(?P<bearer>\b(?:bearer|basic)\s+)[a-z0-9._~+/=-]{8,}"

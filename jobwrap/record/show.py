@@ -82,6 +82,9 @@ def _went(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
             "input",
             f"{each['name']}: {size(each['bytes'])} in {each['seconds']:.2f} s from {each['source']}",
         )
+    for name, stream in record.get("streams", {}).items():
+        yield name, _stream(stream)
+        yield from (("", line) for line in stream.get("last_lines", ()))
     usage = record.get("usage")
     if usage and usage["sources"]:
         memory, source = size(usage.get("peak_memory", 0)), usage["sources"].get("peak_memory", "untold")
@@ -98,3 +101,11 @@ def _output(each: dict[str, Any]) -> str:
 def _digest(checksum: list[str] | None) -> str:
     """As much of it as is compared by eye."""
     return f", {checksum[0]} {checksum[1][:12]}…" if checksum else ""
+
+
+def _stream(stream: dict[str, Any]) -> str:
+    parts = [f"in {stream['file']}"] if "file" in stream else []
+    parts += [f"{size(stream['bytes'])} written"] if "bytes" in stream else []
+    if "dropped" in stream:
+        parts.append(f"{size(stream['dropped'])} of it dropped: {stream.get('problem', 'beyond the limit')}")
+    return ", ".join(parts) or "its last lines"

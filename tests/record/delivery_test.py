@@ -63,7 +63,7 @@ def test_what_a_collector_that_is_down_did_not_take_the_next_job_posts(tmp_path)
     url = f"http://127.0.0.1:{port}/records"
     (problem,) = deliver(first, job(url), str(tmp_path), {})
     assert problem == (
-        f"{url} did not take the record: ConnectionError; the next job on this node tries again"
+        f"{url} did not take the record: it cannot be reached; the next job on this node tries again"
     )
     with collecting(port=port) as (_, got):
         assert deliver(second, job(url), str(tmp_path), {}) == []

@@ -12,6 +12,7 @@ JOB = Job(("true",))
     ("said", "left"),
     [
         ("GET https://alice:pa55@host/x/y?sig=abc&n=1 failed", f"GET https://host/x/y?{HIDDEN} failed"),
+        ("(https://host/x?sig=abc: refused)", f"(https://host/x?{HIDDEN}: refused)"),
         ("s3://bucket/key", "s3://bucket/key"),
         ("--password=hunter2 next", f"--password={HIDDEN} next"),
         ("psql --password hunter2 -x", f"psql --password {HIDDEN} -x"),

@@ -99,6 +99,31 @@ def test_a_measured_figure_differs_only_where_it_tells_something():
     assert differences(one, other) == [("usage.seconds", 2.5, 100.0)]
 
 
+def test_that_each_run_has_a_folder_and_figures_of_its_own_is_no_difference():
+    one, other = (
+        a_record(job=JOB._replace(scratch=f"/scratch/dir_{number}"), container={"mounts": [mount]})
+        for number in (1, 2)
+        for mount in [{"source": f"/scratch/dir_{number}/.jobwrap/tmp", "target": "/tmp"}]
+    )
+    one["node"]["slot"].update(free_disk=80_000_000_000)
+    other["node"]["slot"].update(free_disk=79_000_000_000)
+    other["usage"].update(peak_disk=4096, samples=1, switches_forced=3)
+    assert differences(one, other) == [("job.scratch", "/scratch/dir_1", "/scratch/dir_2")]
+    other["node"]["slot"].update(free_disk=0)
+    assert differences(one, other)[1] == ("node.slot.free_disk", 80_000_000_000, 0)
+
+
+def test_show_tells_what_became_of_the_tasks_streams(put, capsys):
+    stderr = {"bytes": 3 << 20, "dropped": 1 << 20, "last_lines": ["no such column", "bye"]}
+    record = a_record(streams={"stdout": {"file": "out.txt", "bytes": 5}, "stderr": stderr})
+    assert problems(record) == []
+    cli.main(["record", "show", put(record)])
+    told = capsys.readouterr().out
+    assert "\nstdout    in out.txt, 5 bytes written\n" in told
+    lines = "\n          no such column\n          bye\n"
+    assert f"\nstderr    3.0 MiB written, 1.0 MiB of it dropped: beyond the limit{lines}" in told
+
+
 def lost_in(folder):
     """A scratch folder as SIGKILL leaves it; the task put an older record in the place of its own."""
     inside = folder / control.NAME
