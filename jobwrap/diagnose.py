@@ -13,7 +13,7 @@ from jobwrap.signals import terminated
 
 if TYPE_CHECKING:
     from jobwrap.job.spec import Job
-from jobwrap.launch.supervise import TaskEnd
+    from jobwrap.launch.supervise import TaskEnd
 
 # The sentences of the runtimes that mean something particular: pattern, failure.
 _RUNTIME_WORDS = (
