@@ -103,6 +103,8 @@ def _no_word(end: TaskEnd, runtime: str, container: str, limit: float | None) ->
         return Ending(code, signal.SIGKILL, "task", _failure(end, code, signal.SIGKILL, limit), evidence)
     if end.ended_by:
         return failed(terminated(end.ended_by))
+    if end.over:  # it would never have stood
+        return failed(end.over)
     return failed(runtime_failure(end.words, runtime, container), *last_words(end.words))
 
 

@@ -27,6 +27,11 @@ class Guard:
         self._before = cvmfs.look(self._names, mount, deadline) if self._names else ()
         self._held = hold.hold(plan.image, deadline=deadline) if plan.image and self._names else -1
 
+    def look(self) -> JobwrapError | None:
+        """What is wrong with the image that a container starts from, None for nothing."""
+        image = self._plan.image
+        return hold.still_there(image, self._plan.node.cvmfs, deadline=self._deadline) if image else None
+
     def judge(self, ending: Ending) -> Ending:
         """The ending of a task, with what happened to the node meanwhile if it did not go well."""
         if not self._names or (ending.of == "task" and (ending.code == 0 or ending.checkpoint)):

@@ -116,6 +116,7 @@ class Run:
             # All that is imported from here on is imported while the container starts.
             from jobwrap.evidence.weigh import Evidence
             from jobwrap.guard import Guard
+            from jobwrap.launch.standing import Standing
 
             evidence, guard = Evidence(), Guard(plan, self._asked.settings.deadline)
             self._stage_in(plan)
@@ -124,7 +125,8 @@ class Run:
             if self._streams:
                 self._streams.started()
             container.open(plan.environment.settings)
-            end = container.wait(self._job.time, watch)
+            standing = Standing(guard.look, self._asked.settings.deadline)
+            end = container.wait(self._job.time, watch, standing)
         except BaseException:
             self._signals.raising = False
             container.abandon()

@@ -141,8 +141,8 @@ def _keep(start: Start, control: int, report: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for mine in (0, 1, 2, start.error, *start.inherited):
         os.dup2(null, mine)
-    status, used = _watch(runtime, control, wake_read, adopts=not start.contained)
-    left, stuck, used = _kill_the_rest(used)
+    status, used, stays = _watch(runtime, control, wake_read, adopts=not start.contained)
+    left, stuck, used = _kill_the_rest(used, 0 if stays else _PATIENCE)
     _empty(start.doomed)
     os.write(report, marshal.dumps((status, tuple(used), left, stuck)))
     os._exit(0)
@@ -188,13 +188,19 @@ def _adopt_orphans() -> None:
         pass  # a Python without ctypes; what is left is the first process's to adopt
 
 
-def _watch(runtime: int, control: int, wake: int, *, adopts: bool) -> tuple[int, Usage]:
+def _watch(runtime: int, control: int, wake: int, *, adopts: bool) -> tuple[int, Usage, bool]:
+    """The runtime's wait status, what was used, and whether it stays, since not even SIGKILL ended it."""
+    gone_by = 0.0
     used = _UNUSED
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(wake, select.POLLIN)
     while True:
-        ready = poll.poll(None if adopts else _QUIET)
+        ready = poll.poll(
+            max(0, gone_by - time.monotonic()) * 1000 if gone_by else None if adopts else _QUIET
+        )
+        if gone_by and time.monotonic() >= gone_by:
+            return int(signal.SIGKILL), used, True
         if not adopts and {descriptor for descriptor, _ in ready} != {wake}:
             _adopt_orphans()
             adopts = True
@@ -208,23 +214,25 @@ def _watch(runtime: int, control: int, wake: int, *, adopts: bool) -> tuple[int,
                 numbers = bytes([signal.SIGKILL])
             for number in numbers:
                 os.kill(runtime, number)  # not yet waited for, so the number is still its own
+                if number == signal.SIGKILL and not gone_by:
+                    gone_by = time.monotonic() + _PATIENCE
         while True:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 break
             used = _plus(used, usage)
             if pid == runtime:
-                return status, used
+                return status, used, False
 
 
-def _kill_the_rest(used: Usage) -> tuple[int, int, Usage]:
+def _kill_the_rest(used: Usage, patience: float) -> tuple[int, int, Usage]:
     """Kills what was re-parented to the keeper: how many, how many could not be, and what all used."""
     seen: set[int] = set()
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
+    deadline = time.monotonic() + patience
+    while True:
         children = find_children(os.getpid())
-        if not children:
-            return len(seen), 0, used
+        if not children or time.monotonic() > deadline:
+            return len(seen), len(children), used
         seen.update(children)
         for child in children:
             os.kill(child, signal.SIGKILL)
@@ -234,7 +242,6 @@ def _kill_the_rest(used: Usage) -> tuple[int, int, Usage]:
         except ChildProcessError:
             continue  # none is left, unless one was re-parented in between
         time.sleep(0.002)
-    return len(seen), len(find_children(os.getpid())), used
 
 
 def _empty(folder: str) -> None:

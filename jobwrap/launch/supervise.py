@@ -19,9 +19,12 @@ from jobwrap.launch.keeper import Keeper, Kept, Start
 from jobwrap.signals import ENDING, Signals
 
 if TYPE_CHECKING:
+    from jobwrap.launch.standing import Standing
     from jobwrap.launch.watch import Watch
 
 _WORDS = 64 << 10  # of the runtime's own words, the last ones are kept
+_LOST = 30.0  # seconds for the keeper to end a container that never stood
+_DRAIN = 1.0  # seconds for what is still to be read once all is over
 
 
 class TaskEnd(NamedTuple):
@@ -60,6 +63,7 @@ class Container:
         self._words, words = os.pipe()
         self._heard = b""
         self._over: JobwrapError | None = None
+        self._lost_at = NEVER
         try:
             self._keeper = Keeper(start._replace(error=words))
         finally:
@@ -71,10 +75,11 @@ class Container:
         """Lets the task start with these variables."""
         self._gate.open(settings)
 
-    def wait(self, limit: float | None, watch: Watch) -> TaskEnd:
+    def wait(self, limit: float | None, watch: Watch, standing: Standing) -> TaskEnd:
         """Waits until nothing of the container is left; limit is the task's wall time in seconds.
 
-        A signal that ends the job, or a limit, is TERM to the task, and after the grace period KILL.
+        A signal that ends the job, or a limit, is TERM to the task, and after the grace period KILL. What
+        hangs where nothing can kill it is left.
         """
         self._signals.raising = False
         clock = Clock(limit, self._grace)
@@ -83,17 +88,23 @@ class Container:
         sources = {self._gate.status: self._gate.hear, self._words: self._hear_runtime}
         for descriptor in (*sources, self._signals.wake, self._keeper.report):
             poll.register(descriptor, select.POLLIN)
-        ended = False
+        ended = 0.0  # when the keeper said so
         while not ended or sources:
-            for descriptor in _sleep(poll, clock, watch):
+            left = min(clock.left(), watch.left(), self._left(standing), _DRAIN if ended else NEVER)
+            ready = _sleep(poll, clock, left)
+            if not ready and ended and time.monotonic() >= ended + _DRAIN:
+                break  # who holds them open can't be killed
+            for descriptor in ready:
                 if descriptor == self._keeper.report:
-                    ended = True
+                    ended = time.monotonic()
                     watch.close()
                     poll.unregister(descriptor)
                 elif descriptor in sources and not sources[descriptor]():
                     poll.unregister(descriptor)
                     del sources[descriptor]
             self._hand_on(clock, watch)
+            if not ended:
+                self._doubt(standing)
         self._signals.keeper = 0  # no other process may be taken for it
         kept = self._keeper.end()
         seconds = time.monotonic() - clock.started
@@ -122,6 +133,24 @@ class Container:
             self._send(signal.SIGTERM)
             self._over = watch.over.failure
 
+    def _left(self, standing: Standing) -> float:
+        if self._gate.said.started:
+            return NEVER
+        return max(0.0, self._lost_at - time.monotonic()) if self._over else standing.left()
+
+    def _doubt(self, standing: Standing) -> None:
+        """Ends a container that will never stand."""
+        if self._gate.said.started:
+            return
+        if not self._over:
+            self._over = standing.problem()
+            if self._over:
+                self._keeper.send(signal.SIGKILL)
+                self._lost_at = time.monotonic() + _LOST
+        elif time.monotonic() >= self._lost_at:  # it hangs itself, where the runtime's program lies
+            self._lost_at = NEVER
+            os.kill(self._keeper.pid, signal.SIGKILL)
+
     def _send(self, number: int) -> None:
         # The gate gets it itself, since not every runtime hands signals on; KILL is for the whole container.
         if number == signal.SIGKILL or not self._gate.signal(number):
@@ -132,7 +161,9 @@ class Container:
         self._gate.close()
         self._signals.keeper = 0
         self._keeper.close()
-        while self._hear_runtime():
+        poll = select.poll()
+        poll.register(self._words, select.POLLIN)
+        while poll.poll(_DRAIN * 1000) and self._hear_runtime():
             pass
         return self._runtimes_words()
 
@@ -145,9 +176,9 @@ class Container:
         return bool(words)
 
 
-def _sleep(poll: select.poll, clock: Clock, watch: Watch) -> list[int]:
-    """The descriptors that have something, or none when a deadline is there."""
-    left, began, stopped = min(clock.left(), watch.left()), time.monotonic(), clock.stopped
+def _sleep(poll: select.poll, clock: Clock, left: float) -> list[int]:
+    """The descriptors that have something, or none when `left` seconds are over."""
+    began, stopped = time.monotonic(), clock.stopped
     ready = [descriptor for descriptor, _ in poll.poll(None if left == NEVER else left * 1000 + 1)]
     clock.slept(left, time.monotonic() - began - (clock.stopped - stopped))
     return ready
