@@ -65,6 +65,7 @@ FIRST = (
     "jobwrap.guard",
     "jobwrap.evidence.weigh",
     "jobwrap.launch.limits",
+    "jobwrap.launch.standing",
     "jobwrap.launch.watch",
     "jobwrap.launch.usage.result",
     "jobwrap.launch.usage.sampler",
