@@ -38,6 +38,7 @@ class Crew:
         self._news, self._wake = os.pipe()
         self._left = self._all = 0
         self._moved = 0  # bytes of errands that are done
+        self._verdict: tuple[str, dict[str, str]] | None = None  # on the first errand that failed
         self._told = time.monotonic()
         self._over = False
 
@@ -159,7 +160,7 @@ class Crew:
             self._fail("jobwrap.bug", {"problem": f"{type(end).__name__}: {end}"})
         elif end.kind in (NO_SPACE, SCRATCH):  # another place would not mend it
             errand.skip(end)
-            self._fail(*errand.verdict())
+            self._give_up(errand)
         else:
             self._go_on(errand, end)
 
@@ -172,7 +173,7 @@ class Crew:
         if errand.places:
             self._queue.put(errand)
         else:
-            self._fail(*errand.verdict())
+            self._give_up(errand)
 
     def _call(self, errand: Errand, pause: float) -> None:
         with self._lock:
@@ -181,13 +182,23 @@ class Crew:
 
     def _done(self, told: object) -> None:
         with self._lock:
-            if self._over:
-                return
-            self._left -= 1
-            self._link.send(told)
-            if not self._left:
-                self._link.send(("over",))
-                self._finish()
+            if not self._over:
+                self._link.send(told)
+                self._left -= 1
+                self._end_if_none_is_left()
+
+    def _give_up(self, errand: Errand) -> None:
+        """No place is left for it: an end for the others, too, if one without all is worth nothing."""
+        with self._lock:
+            if not self._over:
+                self._verdict = self._verdict or errand.verdict()
+                self._left = self._left - 1 if errand.worth_alone else 0
+                self._end_if_none_is_left()
+
+    def _end_if_none_is_left(self) -> None:
+        if not self._left:
+            self._link.send(("failed", *self._verdict) if self._verdict else ("over",))
+            self._finish()
 
     def _fail(self, name: str, facts: dict[str, str]) -> None:
         with self._lock:

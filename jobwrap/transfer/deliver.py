@@ -64,8 +64,9 @@ def deliver(
 class Delivering(Work[list[Delivered]]):
     """Files on their way out, many at once; the result is in the order of the parcels.
 
-    Each comes under its name only when it is whole there, where the protocol can do that. The first that
-    finally fails ends the others: JobwrapError output.undelivered, policy.forbidden or what open() raised.
+    Each comes under its name only when it is whole there, where the protocol can do that. What finally fails
+    does not keep the others from going; JobwrapError output.undelivered or policy.forbidden then tells of the
+    first. What open() raises ends all.
 
     delivered  those that are there, by their place among the parcels
     keep       descriptors that the parcels' open() uses

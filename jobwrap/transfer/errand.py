@@ -19,7 +19,10 @@ class Errand:
     attempts  at all places together
     skipped   (place, why), without secrets, of those that were given up
     kinds     of the troubles that these had
+    worth_alone  whether the others go on if this one fails
     """
+
+    worth_alone = False
 
     def __init__(self, places: tuple[str, ...], options: Options, checked: bool) -> None:
         self.places = list(places)

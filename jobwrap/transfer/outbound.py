@@ -22,7 +22,9 @@ FINGERPRINT = "sha256"
 
 
 class Outbound(Errand):
-    """One parcel."""
+    """One parcel. What of a task's work can be saved is saved, whatever becomes of the rest."""
+
+    worth_alone = True
 
     def __init__(self, parcel: Parcel, index: int, prefix: str, options: Options) -> None:
         super().__init__((parcel.url,), options, checked=True)

@@ -61,6 +61,7 @@ def test_a_run_is_an_action_with_its_tool_its_image_its_inputs_and_outputs(tmp_p
     assert entities[links(action, "agent")[0]]["name"] == "Ada"
     assert entities["https://mirror.example.org/events.bin"]["sha256"] == DIGEST
     assert entities["result.json"]["contentSize"] == "5"
+    assert entities["result.json"]["sha256"] == DIGEST
 
 
 def test_the_root_has_the_files_as_parts_and_names_the_profile(tmp_path, record):

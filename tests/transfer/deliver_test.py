@@ -161,12 +161,15 @@ def test_many_are_delivered_at_once_and_told_in_their_order(tmp_path, faults):
     assert stored(faults, "put/19") == bytes([19]) * 20
 
 
-def test_the_first_that_fails_is_named(output, faults):
+def test_the_first_that_fails_is_named_and_all_others_are_delivered(output, faults):
     opened = partial(os.open, output, os.O_RDONLY)
-    parcels = [Parcel("good", opened, f"{faults.url}/put/x")]
-    parcels.append(Parcel("bad", opened, f"{faults.url}/put_refused/x"))
-    with pytest.raises(JobwrapError, match="the output bad"):
-        Delivering(parcels, SWIFT).wait()
+    ways = ["put_refused/a", "put/b", "put_refused/c", "put/d"]
+    parcels = [Parcel(way, opened, f"{faults.url}/{way}") for way in ways]
+    work = Delivering(parcels, SWIFT._replace(parallel=1))
+    with pytest.raises(JobwrapError, match="the output put_refused/a"):
+        work.wait()
+    assert sorted(work.delivered) == [1, 3]
+    assert stored(faults, "put/b") == stored(faults, "put/d") == CONTENT
 
 
 def test_what_cannot_be_opened_when_its_turn_comes_ends_all_with_its_own_failure(output, faults):
