@@ -9,7 +9,7 @@ from collections.abc import Callable
 from jobwrap.diagnose import Guess
 from jobwrap.evidence.weigh import Scene
 from jobwrap.failures import BATCH, ELSEWHERE, HERE, NEVER, SITE, USER
-from jobwrap.node.cpu import LEVELS
+from jobwrap.node.cpu import LEVELS, Cpu
 from jobwrap.node.table import size
 
 Told = tuple[Guess, list[str]]
@@ -44,13 +44,28 @@ def _illegal_instruction(scene: Scene) -> Told:
     node, image = scene.plan.node, scene.plan.image
     cpu = node.cpu.level or node.machine
     facts = [f"this CPU has {cpu} ({node.cpu.model or node.cpu.vendor or 'model unknown'})"]
+    facts += _lacking(node.cpu)
     asked = [need for need in image.needs.rows if need.what == "level"] if image else []
     facts += [f"{need.source} asks for {need.value}" for need in asked]
+    program = image.program if image else ""
+    if program and not any(program in need.source for need in asked):
+        facts.append(f"{program} itself does not say what it asks for")
     is_old = node.cpu.level in LEVELS[:-1]
     sentence = "the program has instructions that this CPU lacks"
     if is_old:
         return Guess(f"{sentence}; run on a newer node, or use a build for {cpu}", USER, ELSEWHERE), facts
     return Guess(f"{sentence}, or ran into a compiler's trap; see what it was built for", USER, NEVER), facts
+
+
+def _lacking(cpu: Cpu) -> list[str]:
+    """Each level that the CPU does not have, with what it lacks for that, which a lower one does not want."""
+    facts: list[str] = []
+    told: set[str] = set()
+    for level in LEVELS[LEVELS.index(cpu.level) + 1 :] if cpu.level in LEVELS else ():
+        lacks = [feature for feature in cpu.lacks(level) if feature not in told]
+        told.update(lacks)
+        facts.append(f"it lacks {level}: {', '.join(lacks)}" if lacks else f"it lacks {level}")
+    return facts
 
 
 def _killed(scene: Scene) -> Told | None:

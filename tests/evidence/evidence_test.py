@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from jobwrap.node.cpu import LEVELS
 from tests.conftest import REPO, Ran
 
 pytestmark = pytest.mark.node
@@ -51,6 +52,10 @@ def test_an_illegal_instruction_is_held_against_the_nodes_cpu(run, build):
     assert (ran.code, ran.record["end"]["failure"]) == (132, "task.killed")
     assert "instructions that this CPU lacks" in ran.record["end"]["guess"]["sentence"]
     assert f"this CPU has {ran.record['node']['cpu']['level']}" in ran.record["end"]["evidence"][0]
+    lacking = LEVELS[LEVELS.index(ran.record["node"]["cpu"]["level"]) + 1 :]
+    facts = [each for each in ran.record["end"]["evidence"] if each.startswith("it lacks ")]
+    assert [each.split()[2].rstrip(":") for each in facts] == list(lacking)
+    assert "/srv/ill itself does not say what it asks for" in ran.record["end"]["evidence"]
     assert f"jobwrap: a guess: {ran.record['end']['guess']['sentence']}\n" in ran.stderr
 
 

@@ -13,6 +13,7 @@ from jobwrap.launch.environment import Environment
 from jobwrap.node.survey import survey
 from jobwrap.plan import Plan
 from jobwrap.stage.plan import Staging
+from tests.image.making import machine
 
 
 @pytest.fixture
@@ -22,9 +23,12 @@ def scene(tmp_path):
     def scene(*lines, level="x86-64-v2", memory=4 << 30, kind="sandbox", needs=(), **more):
         node = survey({}, {}, str(tmp_path))
         node = node._replace(
-            cpu=node.cpu._replace(level=level, model="Xeon X5650"), slot=node.slot._replace(memory=memory)
+            cpu=machine("nehalem").cpu._replace(level=level, model="Xeon X5650"),
+            slot=node.slot._replace(memory=memory),
         )
-        image = Image("htc/x:1", str(tmp_path), kind, "", "", Needs(needs, glibc="2.28"), ())
+        image = Image(
+            "htc/x:1", str(tmp_path), kind, "", "", Needs(needs, glibc="2.28"), (), program="/bin/task"
+        )
         plan = Plan(
             Job(("./a",), scratch=str(tmp_path)),
             node,
@@ -83,7 +87,10 @@ def test_an_illegal_instruction_on_an_old_cpu_has_the_images_needs_beside_it(sce
     judged = judge(killed(4), scene(needs=(need,)))
     assert judged.evidence == (
         "this CPU has x86-64-v2 (Xeon X5650)",
+        "it lacks x86-64-v3: abm, avx, avx2, bmi1, bmi2, f16c, fma, movbe, xsave",
+        "it lacks x86-64-v4: avx512bw, avx512cd, avx512dq, avx512f, avx512vl",
         "the label cpu of the image asks for x86-64-v3",
+        "/bin/task itself does not say what it asks for",
     )
     assert judged.guess.advice == "elsewhere"
     assert judge(killed(4), scene(level="x86-64-v4")).guess.advice == "never"
