@@ -21,6 +21,9 @@ _RUNTIME_WORDS = (
     (r".", "site.runtime_failed"),
 )
 _SIGNAL_BASE = 128
+_NO_ROOM = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+_NO_THREAD = "can't start new thread"  # Python's words, which have no number
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Guess(NamedTuple):
@@ -105,7 +108,20 @@ def _no_word(end: TaskEnd, runtime: str, container: str, limit: float | None) ->
         return failed(terminated(end.ended_by))
     if end.over:  # it would never have stood
         return failed(end.over)
+    if not end.kept and not end.words:
+        return failed(JobwrapError("site.exhausted", problem=f"what was to start {runtime} could not work"))
     return failed(runtime_failure(end.words, runtime, container), *last_words(end.words))
+
+
+def unforeseen(error: Exception) -> JobwrapError:
+    """The failure for what no room has caught: the node has no room for it, or a defect of jobwrap's own."""
+    number = getattr(error, "errno", None)
+    if number in _NO_ROOM or isinstance(error, MemoryError) or _NO_THREAD in str(error):
+        return JobwrapError("site.exhausted", problem=getattr(error, "strerror", None) or str(error))
+    if number in _FULL:
+        place = getattr(error, "filename", None) or "of this job"
+        return JobwrapError("site.scratch", path=place, problem=os.strerror(number))
+    return JobwrapError("jobwrap.bug", problem=f"{type(error).__name__}: {error}")
 
 
 def runtime_failure(words: str, runtime: str, container: str) -> JobwrapError:
@@ -121,7 +137,7 @@ def runtime_failure(words: str, runtime: str, container: str) -> JobwrapError:
 def last_words(words: str) -> tuple[str, ...]:
     """The last lines of a runtime that tell why, without its colours and level; FATAL before the rest."""
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in words.splitlines()]
-    fatal = [line for line in lines if line.startswith(("FATAL", "ERROR"))]
+    fatal = [line for line in lines if line.startswith(("FATAL", "ERROR", "fatal error:", "panic:"))]
     return tuple(
         re.sub(r"^(FATAL|ERROR|WARNING|INFO)\s*:\s*", "", line) for line in (fatal or lines) if line
     )[-3:]

@@ -79,6 +79,7 @@ _ROWS = (
     ("site.cvmfs_hung", SITE, 69, ELSEWHERE, REQUEUE, "{path} did not answer within {seconds:.10g} s; the site must repair its CVMFS mount"),
     ("site.storage", SITE, 69, ELSEWHERE, REQUEUE, "{path} does not work on this node ({problem}); the site must look at that file system"),
     ("site.scratch", SITE, 73, ELSEWHERE, REQUEUE, "the scratch folder {path} cannot be used: {problem}; give another with --scratch"),
+    ("site.exhausted", SITE, 71, ELSEWHERE, REQUEUE, "this node has no room for one more process, open file or piece of memory ({problem}); run the job elsewhere, or raise its limits there (ulimit -a)"),
     ("site.settings", SITE, 78, ELSEWHERE, REQUEUE, "the site's settings {path} cannot be used: {problem}; the site must correct them"),
     ("site.catalog", SITE, 69, ELSEWHERE, REQUEUE, "the site's image catalog {path} could not be had ({problem}), and this node has no earlier copy; the site must look at its server, or name an image by its path"),
     ("site.no_gpu", SITE, 69, ELSEWHERE, REQUEUE, "the job was granted GPU {granted} and this node has no such device; the site must look at its GPUs"),

@@ -46,7 +46,7 @@ class Plan(NamedTuple):
 
 def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ: Mapping[str, str]) -> Plan:
     """Decides everything; JobwrapError where this job cannot run on this node as the site allows."""
-    if not job.command:
+    if not any(job.command[:1]):
         raise JobwrapError("job.usage", problem="no command was given")
     verify(node.gpus, settings.deadline)
     image = None if job.here else choice.image()

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from jobwrap.asked import Asked, read_asked
 from jobwrap.control import Control
-from jobwrap.diagnose import Ending, diagnose, failed, with_infra_code
-from jobwrap.failures import JobwrapError
+from jobwrap.diagnose import Ending, diagnose, failed, unforeseen, with_infra_code
+from jobwrap.failures import JOBWRAP, JobwrapError
 from jobwrap.job.spec import Job
 from jobwrap.log import Log
 from jobwrap.look_around import look_around
 from jobwrap.record import journal
 from jobwrap.record.exitrecord import ExitRecord, failure_of, without_secrets
 from jobwrap.record.journal import Journal
-from jobwrap.record.redact import secrets_of
+from jobwrap.record.redact import Secrets, secrets_of
 from jobwrap.signals import Signals
 from jobwrap.stage.places import Places
 
@@ -36,17 +36,16 @@ def main(arguments: list[str]) -> int:
     signals = Signals()
     try:
         asked = read_asked(arguments, os.environ)
-    except JobwrapError as error:
-        return _refuse(error)
-    try:
         if asked.call.get("dry-run"):
             from jobwrap.dryrun import dry_run
 
             dry_run(asked, os.environ)
             return 0
         run = Run(asked, signals)
-    except JobwrapError as error:  # of a dry run, or a signal before there could be a record
+    except JobwrapError as error:  # before there could be a record
         return _refuse(error)
+    except Exception as error:
+        return _refuse(_unforeseen(error, Secrets()))
     return run.run()
 
 
@@ -99,10 +98,7 @@ class Run:
         except JobwrapError as error:
             return failed(error)
         except Exception as error:  # the last net: a defect still ends in a record
-            import traceback
-
-            say(self._secrets.clean(traceback.format_exc().strip()))
-            return failed(JobwrapError("jobwrap.bug", problem=f"{type(error).__name__}: {error}"))
+            return failed(_unforeseen(error, self._secrets))
 
     def _phases(self) -> Ending:
         plan = self._plan()
@@ -291,6 +287,16 @@ class Run:
         )
         for output in self._record.fields["outputs"]:
             self._log.info("delivered", **output)
+
+
+def _unforeseen(error: Exception, secrets: Secrets) -> JobwrapError:
+    """The failure; of a defect all that helps to find it is said."""
+    failure = unforeseen(error)
+    if failure.failure.who == JOBWRAP:
+        import traceback
+
+        say(secrets.clean(traceback.format_exc().strip()))
+    return failure
 
 
 def _refuse(error: JobwrapError) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobwrap.diagnose import Ending, failed, with_infra_code
+from jobwrap.diagnose import Ending, failed, unforeseen, with_infra_code
 from jobwrap.failures import JobwrapError
 
 HUNG = JobwrapError("site.cvmfs_hung", path="/cvmfs/x", seconds=20)
@@ -55,3 +55,46 @@ def test_a_runtime_that_is_only_half_installed_is_the_sites(jobwrap):
     ran = jobwrap.run("--image", "htc/debian:12", "--", "true")
     assert (ran.code, ran.record["end"]["failure"]) == (71, "site.runtime_failed")
     assert "starter" in ran.record["end"]["sentence"]
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("limit", ["nproc", "nofile"])
+def test_a_node_without_room_for_a_process_or_file_is_the_sites(jobwrap, limit):
+    least = {"nproc": 1, "nofile": 15}[limit]
+    jobwrap.program = ["prlimit", f"--{limit}={least}", *jobwrap.program]
+    ran = jobwrap.run("--image", "htc/debian:12", "--", "true")
+    assert (ran.code, ran.record["end"]["failure"]) == (71, "site.exhausted")
+    assert ran.stderr == f"jobwrap: {ran.record['end']['sentence']}\n"
+
+
+@pytest.mark.node
+def test_a_runtime_that_has_no_memory_is_told_by_its_first_words(jobwrap):
+    jobwrap.program = ["prlimit", f"--as={200 << 20}", *jobwrap.program]
+    ran = jobwrap.run("--image", "htc/debian:12", "--", "true")
+    assert (ran.code, ran.record["end"]["failure"]) == (71, "site.runtime_failed")
+    assert "could not start the container: fatal error: " in ran.stderr
+
+
+@pytest.mark.parametrize("where", [(), ("--scratch", "/tmp")])
+def test_a_folder_that_has_gone_under_jobwrap_is_named(jobwrap, where):
+    gone = jobwrap.scratch / "gone"
+    gone.mkdir()
+    jobwrap.program = ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", *jobwrap.program]
+    jobwrap.scratch = gone
+    ran = jobwrap.run(*where, "--here", "--", "true")
+    assert ran.code == 73
+    assert "it has gone, and jobwrap stands in it" in ran.stderr and "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (MemoryError(), "site.exhausted"),
+        (RuntimeError("can't start new thread"), "site.exhausted"),
+        (OSError(28, "No space left on device", "/scratch/x"), "site.scratch"),
+        (OSError(2, "No such file or directory", "/x"), "jobwrap.bug"),
+        (KeyError("x"), "jobwrap.bug"),
+    ],
+)
+def test_what_no_room_has_caught_is_the_nodes_or_a_defect(error, failure):
+    assert unforeseen(error).failure.name == failure

@@ -49,6 +49,8 @@ PRODUCED = {
     "test_a_tree_that_hangs_anywhere_is_named_within_the_deadline[/]",
     "site.storage": f"{_IMAGE}faults_test.py::test_a_bind_that_hangs_is_not_blamed_on_the_tree",
     "site.scratch": f"{_RUN}test_an_unwritable_scratch_folder_is_told_on_stderr_record_and_all",
+    "site.exhausted": "tests/diagnose_test.py::"
+    "test_a_node_without_room_for_a_process_or_file_is_the_sites[nproc]",
     "site.settings": "tests/settings_test.py::test_a_file_with_a_mistake_is_refused_whole[policy = 1\\n]",
     "site.catalog": f"{_IMAGE}published_test.py::test_neither_a_password_nor_a_query_is_told",
     "site.no_gpu": "tests/node/gpu_test.py::test_a_grant_on_a_node_without_gpus_is_the_sites_failure",

@@ -34,7 +34,7 @@ _TABLE: dict[int, tuple[str, str, str]] = {
         NEVER,
     ),
     signal.SIGFPE: ("the program divided a whole number by zero", USER, NEVER),
-    signal.SIGPIPE: ("the program wrote to one that had ended already", USER, NEVER),
+    signal.SIGPIPE: ("the program wrote into a pipe whose reader had ended already", USER, NEVER),
     signal.SIGSYS: ("the program made a system call that is forbidden here", SITE, ELSEWHERE),
     signal.SIGTRAP: ("the program ran into a trap of its compiler, or a debugger was wanted", USER, NEVER),
 }

@@ -134,12 +134,19 @@ def _records(places: Iterable[str]) -> list[str]:
 
 
 def _scratch(asked: str, environ: Mapping[str, str]) -> str:
+    try:
+        standing = os.getcwd()
+    except OSError:
+        place = environ.get("PWD", ".")
+        raise JobwrapError(
+            "site.scratch", path=place, problem="it has gone, and jobwrap stands in it"
+        ) from None
     if asked:
         return os.path.abspath(asked)
     given = environ.get("_CONDOR_SCRATCH_DIR", "")
     if os.path.isabs(given):
         return os.path.realpath(given)
-    here = os.path.realpath(os.getcwd())
+    here = os.path.realpath(standing)
     # A run leaves files behind in scratch, and the task may change whatever it finds there.
     if here in ("/", os.path.realpath(os.path.expanduser("~"))):
         raise JobwrapError("site.scratch", path=here, problem="it is not a folder to run jobs in")

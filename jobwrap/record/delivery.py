@@ -5,6 +5,7 @@ Nothing here can fail the job or hold it up for longer than the deadline.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -34,12 +35,19 @@ def _to_files(record: dict[str, Any], job: Job, _cache: str, _environ: Mapping[s
     for place in job.copies:
         try:
             if place == "-":
-                sys.stdout.write(json.dumps(record) + "\n")
-                sys.stdout.flush()
+                _say(json.dumps(record) + "\n")
             elif not _is_url(place):
                 journal.put(place, record)
         except OSError as error:
             yield f"the record could not be written to {place}: {error.strerror}"
+
+
+def _say(text: str) -> None:
+    """To stdout, which the caller may have closed."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _to_condor(record: dict[str, Any], _job: Job, _cache: str, environ: Mapping[str, str]) -> Iterator[str]:
@@ -62,8 +70,7 @@ def _to_pegasus(record: dict[str, Any], job: Job, _cache: str, environ: Mapping[
     place = job.kickstart
     try:
         if place == "-":
-            sys.stdout.write(kickstart.invocation(record, environ))
-            sys.stdout.flush()
+            _say(kickstart.invocation(record, environ))
         elif place:
             _write(place, kickstart.invocation(record, environ))
         place = os.path.join(folder, f"{int(time.time())}-jobwrap")  # they are read in the order of names

@@ -59,3 +59,14 @@ def test_arguments_arrive_as_they_were(anywhere, tmp_path):
     program(tmp_path / "bin/python3.12", 'shift 4; shift; printf "<%s>" "$@"')
     ran = run(anywhere, "", "a b", "*", "$x", "é", env={"PATH": f"{tmp_path}/bin:/usr/bin"})
     assert ran.stdout == "<><a b><*><$x><é>"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_is_an_empty_one_for_the_task(shipped, tmp_path, closed):
+    look = 'told=$(for n in 0 1 2; do readlink /proc/$$/fd/$n; done); echo "$told" >told'
+    script = f'"$@" --here -- sh -c "$LOOK" {closed}'
+    run("sh", "-c", script, "sh", shipped, cwd=tmp_path, env={"PATH": "/usr/bin:/bin", "LOOK": look})
+    told = (tmp_path / "told").read_text().splitlines()
+    shut = [number for number, sign in enumerate(("<&-", " >&-", "2>&-")) if sign in f" {closed}"]
+    assert [told[number] for number in shut] == ["/dev/null"] * len(shut)
+    assert all(each.startswith(("pipe:", "/dev/")) for each in told)
