@@ -1,14 +1,19 @@
 """A catalog name's best variant on recorded machines, and why the others were not taken."""
 
+import functools
 import json
+import shutil
 
 import pytest
 
+from jobwrap import look_around
+from jobwrap.asked import read_asked
+from jobwrap.dryrun import dry_run
 from jobwrap.failures import JobwrapError
 from jobwrap.image.choose import choose
 from jobwrap.job.spec import Job
 from jobwrap.settings import Settings
-from tests.image.making import ARM, Tree, machine
+from tests.image.making import ARM, MACHINES, Tree, machine
 
 NAME = "htc/analysis:1"
 VARIANTS = [
@@ -64,6 +69,38 @@ def test_the_plan_says_why_the_others_were_not_taken(site):
     wanted = f"{NAME}-v3 was not taken: it needs x86-64-v3 (as the catalog says) and this node has x86-64-v2"
     assert f"{wanted} ({without})" in reasons
     assert any(each.startswith(f"{NAME}-arm was not taken: it needs a CPU of aarch64") for each in reasons)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "others"),
+    [
+        (("ivybridge", "-v2"), {"-v3": "it needs x86-64-v3", "-v4": "it needs x86-64-v4"}),
+        (("haswell", "-v3"), {"-v2": "it asks for less", "-v4": "it needs x86-64-v4"}),
+        (("skylake_avx512", "-v4"), {"-v2": "it asks for less", "-v3": "it asks for less"}),
+        (("zen5", "-v4"), {"-v3": "it asks for less", "-cuda": "it needs a GPU of nvidia"}),
+    ],
+)
+def test_a_dry_run_on_a_recorded_node_picks_its_variant_and_says_why(
+    site, tmp_path, monkeypatch, capsys, recorded, others
+):
+    """The whole dry run, whose survey reads the node under another root folder."""
+    name, variant = recorded
+    root, settings, scratch = tmp_path / "root", tmp_path / "site.json", tmp_path / "scratch"
+    shutil.copytree(MACHINES / name, root)
+    (root / "bin").mkdir()
+    (root / "bin/apptainer").touch(0o755)
+    settings.write_text(json.dumps({"node": {"catalog": str(site.catalog), "cvmfs": str(site.cvmfs)}}))
+    scratch.mkdir()
+    monkeypatch.setattr(look_around, "survey", functools.partial(look_around.survey, root=str(root)))
+    words = ["--site", str(settings), "--dry-run", "--image", NAME, "--scratch", str(scratch), "--", "sh"]
+    environ = {"PATH": "/bin"}
+    dry_run(read_asked(words, environ), environ)
+    said = capsys.readouterr().out
+    assert f"because   {NAME}{variant} is the variant of {NAME} that fits this node best" in said
+    assert f"image     {NAME}, sandbox {site.cvmfs}/" in said
+    for other, why in others.items():
+        assert f"because   {NAME}{other} was not taken: {why}" in said
+    assert list(scratch.iterdir()) == []
 
 
 def test_a_granted_gpu_goes_before_a_higher_level(site):
