@@ -129,6 +129,9 @@ def _files(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         if algorithm == "sha256":
             output["sha256"] = digest
         yield each["name"], output
+    for name, stream in record.get("streams", {}).items():
+        told = {"file_name": stream.get("file", name), "size": stream.get("bytes", 0)}
+        yield name, {**told, "data": "\n".join(stream.get("last_lines", ()))}
 
 
 def _address() -> str:

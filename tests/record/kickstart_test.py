@@ -46,6 +46,15 @@ def test_pegasus_reads_what_ended_a_task_by_a_signal(parsed):
 
 
 @pytest.mark.node
+def test_pegasus_reads_the_last_lines_of_the_tasks_streams(parsed):
+    last = ["Traceback:", "  no such: 'column' # \t\x7f"]
+    streams = {"stdout": {"file": "out.txt", "bytes": 7}, "stderr": {"bytes": 99, "last_lines": last}}
+    (read,) = parsed(invocation(a_record(FAILED, streams=streams), {}))
+    assert (read["stdout"], read["stderr"]) == ("", "\n".join(last))
+    assert "stdout" not in read["outputs"]
+
+
+@pytest.mark.node
 def test_pegasus_finds_the_record_behind_whatever_the_task_printed(parsed):
     text = "hello\n[cluster\nno newline at the end" + invocation(a_record(), {})
     text += "---------------pegasus-multipart\n" + multipart(a_record(FAILED))
