@@ -56,7 +56,7 @@ class Scratch:
         if is_pattern(part):
             # Only what asks for a dot gets one: batch systems keep credentials in such folders.
             there = [name for name, _ in self._names(folder) if name[0] != "." or part[0] == "."]
-            names = fnmatch.filter(there, part)
+            names = fnmatch.filter(there, part) or names  # which may hold such marks itself
         for name in names:
             path = f"{folder}/{name}" if folder else name
             yield from self._expand(path, rest) if rest else (path,)

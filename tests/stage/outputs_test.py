@@ -83,6 +83,12 @@ def test_a_name_with_marks_of_urls_in_it_is_the_name_at_the_other_end_too(scratc
     assert {"50%25.txt", "a#b?c=d", "a b\n"} <= set(files(tmp_path / "kept"))
 
 
+def test_a_name_that_looks_like_a_pattern_is_found_by_itself(scratch, tmp_path):
+    (scratch / "out[1].txt").touch()
+    deliver(scratch, f"out[1].txt={tmp_path}/kept")
+    assert (tmp_path / "kept").is_file()
+
+
 def test_of_each_file_size_checksum_seconds_and_tries_are_told(scratch, tmp_path):
     sent, left = deliver(scratch, f"a.txt={tmp_path}/a", "b.txt")
     assert (sent.name, sent.url, sent.bytes, sent.attempts) == ("a.txt", f"{tmp_path}/a", 5, 1)
