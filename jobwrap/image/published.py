@@ -10,22 +10,20 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from jobwrap.failures import JobwrapError
 from jobwrap.image.catalog import Catalog, parse_catalog
 from jobwrap.image.looker import Looker
 from jobwrap.job.files import parse_table
 from jobwrap.node.probe import Hung, ask
-from jobwrap.transfer import small
 from jobwrap.transfer.cache import of_url, open_caches
-from jobwrap.transfer.options import Options, options_of
-from jobwrap.transfer.trouble import Trouble
 from jobwrap.transfer.url import redact
+
+if TYPE_CHECKING:
+    from jobwrap.transfer.options import Options
 
 _FRESH = 300.0  # seconds in which a copy is believed
 _MOST = 1 << 20  # bytes, as of any file that a person writes
@@ -70,6 +68,9 @@ def _copy(url: str, looker: Looker, environ: Mapping[str, str]) -> Copy:
         return kept
     if kept:  # other slots need not ask at the same time
         _write(path, kept._replace(asked=now))
+    # What most launches need not import, as they find a copy that is fresh.
+    from jobwrap.transfer.options import options_of
+
     options = options_of(settings, environ)._replace(schemes=None, token="", tokens=(), credentials="")
     wait = settings.deadline / 4  # a proxy or a name server that hangs must not take all of it
     options = options._replace(room=_MOST, attempts=1 if kept else _TRIES, connect=wait, answer=wait)
@@ -86,6 +87,9 @@ def _copy(url: str, looker: Looker, environ: Mapping[str, str]) -> Copy:
 
 def _asked(url: str, kept: Copy | None, options: Options, deadline: float) -> Copy | str:
     """What its server gives, or why it gives nothing; asked in a child, since a name server may hang."""
+    import shutil
+    import tempfile
+
     folder = tempfile.mkdtemp(prefix="jobwrap-")
     known = (kept.etag, kept.modified) if kept else ("", "")
     try:
@@ -106,6 +110,9 @@ def _bring(
     url: str, folder: str, options: Options, known: tuple[str, str]
 ) -> tuple[str, str, str] | str | None:
     """(text, ETag, Last-Modified) of a catalog that was seen to be one; None if the known one still is."""
+    from jobwrap.transfer import small
+    from jobwrap.transfer.trouble import Trouble
+
     try:
         came = small.bring(url, folder, options, known)
     except Trouble as trouble:
