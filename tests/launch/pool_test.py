@@ -1,8 +1,13 @@
-"""What a task of a real pool finds in its environment."""
+"""What a task of a real pool finds in its environment, and of its credentials."""
+
+import hashlib
+import subprocess
+import time
 
 import pytest
 
 from tests.condor_test import condor, record_of, submit, submit_side, wait_for  # noqa: F401
+from tests.run_test import wait_for as wait_until
 
 pytestmark = pytest.mark.condor
 JOB = """
@@ -27,3 +32,56 @@ def test_the_submit_files_environment_is_the_tasks(submit_side):  # noqa: F811
     assert seen["_CONDOR_SCRATCH_DIR"] == "/srv"
     dropped = record_of(submit_side / "jobwrap-record.json")["container"]["environment_dropped"]
     assert {each["name"] for each in dropped} >= {"APPTAINER_BIND", "HOME"}
+
+
+PROXY_JOB = """
+executable = jobwrap
+arguments = "--image htc/debian:12 --credential x509 --output '*.*=kept/' -- sh job.sh"
+transfer_input_files = job.sh
+x509userproxy = proxy.pem
+should_transfer_files = YES
+when_to_transfer_output = ON_EXIT_OR_EVICT
+transfer_output_files = jobwrap-record.json, kept
+output = job.out
+error = job.err
+log = job.log
+queue
+"""
+# The task's part: says where its proxy is, waits until another is there, and tries to change it.
+PROXY_TASK = """
+echo $X509_USER_PROXY
+sum() { sha256sum < $X509_USER_PROXY; }
+first=$(sum); echo $first > first.txt
+n=0; while [ "$(sum)" = "$first" ] && [ $n -lt 600 ]; do sleep 0.1; n=$((n+1)); done
+echo $(sum)
+echo x >> $X509_USER_PROXY || echo refused
+"""
+
+
+def make_proxy(folder, name):
+    """A certificate with its key, which is all that HTCondor looks at."""
+    words = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=job/CN=123")
+    files = ("-keyout", folder / "key.pem", "-out", folder / "cert.pem")
+    subprocess.run(["openssl", *words, *files], check=True, capture_output=True)
+    content = (folder / "cert.pem").read_bytes() + (folder / "key.pem").read_bytes()
+    (folder / f"{name}.new").write_bytes(content)
+    (folder / f"{name}.new").chmod(0o600)
+    (folder / f"{name}.new").rename(folder / name)
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_a_proxy_that_is_renewed_on_the_submit_side_is_new_inside_and_no_output(submit_side):  # noqa: F811
+    make_proxy(submit_side, "proxy.pem")
+    (submit_side / "job.sh").write_text(PROXY_TASK)
+    cluster = submit(submit_side, PROXY_JOB)
+    wait_until(lambda: condor("condor_q", cluster, "-af", "JobStatus").strip() == "2")
+    time.sleep(3)  # nothing tells whether the task has begun; both sides of it are renewals
+    renewed = make_proxy(submit_side, "proxy.pem")
+    wait_for(submit_side)
+    said = (submit_side / "job.out").read_text().split()
+    assert (said[0], said[1], said[-1]) == ("/srv/.jobwrap/x509", renewed, "refused")
+    kept = {path.name for path in (submit_side / "kept").iterdir()}
+    assert "first.txt" in kept
+    assert not kept & {"proxy.pem", "x509"}
+    first = (submit_side / "kept/first.txt").read_text().split()[0]
+    assert first != renewed
