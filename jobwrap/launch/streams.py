@@ -45,21 +45,30 @@ class Streams:
             opened[path] = _open(job.scratch, path, append=append)
         self._targets = {name: opened.get(self._files[name], _OWN[name]) for name in NAMES}
         self._since = {name: tail.size_of(target) for name, target in self._targets.items()}
-        self._taps: dict[str, Tap] = {}
-        for name, target in self._targets.items():
-            limit = getattr(job, f"{name}_limit")
-            if limit is not None or (self._last and self._since[name] is None):
-                self._taps[name] = Tap(target, limit, max(self._last, _EVIDENCE))
+        self._taps = self._tapped({name: getattr(job, f"{name}_limit") for name in NAMES})
         self.stdout, self.stderr = (self._of_the_task(name) for name in NAMES)
+
+    def _tapped(self, limits: dict[str, int | None]) -> dict[str, Tap]:
+        """The taps that are needed: one for both where they are one to their reader, who wants their order."""
+        out, err, most = *self._targets.values(), max(self._last, _EVIDENCE)
+        given = [limit for limit in limits.values() if limit is not None]
+        if out == err and given:
+            limits = dict.fromkeys(NAMES, min(given))
+        needed = [
+            name for name in NAMES if limits[name] is not None or (self._last and self._since[name] is None)
+        ]
+        if needed == [*NAMES] and len({*limits.values()}) == 1 and _is_one(out, err):
+            return dict.fromkeys(NAMES, Tap(out, limits["stdout"], most))
+        return {name: Tap(self._targets[name], limits[name], most) for name in needed}
 
     def started(self) -> None:
         """The task's side has its descriptors; what it writes is carried on from now."""
-        for tap in self._taps.values():
+        for tap in {*self._taps.values()}:
             tap.start()
 
     def finish(self) -> dict[str, Any]:
         """What became of the streams that something was asked for, as the record has it."""
-        for tap in self._taps.values():
+        for tap in {*self._taps.values()}:
             tap.finish()
         return {name: self._told(name) for name in NAMES if self._is_told(name)}
 
@@ -165,6 +174,13 @@ class Tap:
                 continue
             self._went += written
             left = left[written:]
+
+
+def _is_one(out: int, err: int) -> bool:
+    try:
+        return os.path.sameopenfile(out, err)
+    except OSError:  # one is closed
+        return False
 
 
 def _open(scratch: str, path: str, *, append: bool) -> int:

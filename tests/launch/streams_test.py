@@ -129,6 +129,31 @@ def test_what_leads_elsewhere_or_is_no_plain_file_is_refused(tmp_path, path):
     assert (tmp_path / "elsewhere/out").read_text() == "dear"
 
 
+@pytest.mark.parametrize(
+    "limit", [{"stdout_limit": 5}, {"stderr_limit": 5}, {"stdout_limit": 5, "stderr_limit": 9}]
+)
+def test_a_limit_of_one_file_for_both_is_one_and_the_order_stays(tmp_path, limit):
+    both = opened(tmp_path, stdout="all", stderr="all", last_lines=3, **limit)
+    out, err = os.dup(both.stdout), os.dup(both.stderr)
+    both.started()
+    for number, stream in enumerate((out, err) * 3):
+        os.write(stream, b"%d\n" % number)
+    os.close(out)
+    os.close(err)
+    told = both.finish()
+    assert (tmp_path / "all").read_text() == "0\n1\n2"
+    assert told["stderr"] == {"file": "all", "bytes": 12, "dropped": 7, "last_lines": ["3", "4", "5"]}
+
+
+@pytest.mark.node
+def test_both_streams_in_one_pipe_keep_their_order_and_their_last_lines(jobwrap):
+    script = "for n in 1 2 3 4 5; do echo out $n; echo err $n >&2; done"
+    words = ("--last-lines", "2", *DEBIAN, "sh", "-c", script)
+    told = jobwrap.start(*words, stderr=subprocess.STDOUT).communicate(timeout=60)[0].decode()
+    assert told == "".join(f"out {n}\nerr {n}\n" for n in range(1, 6))
+    assert jobwrap.record()["streams"]["stdout"]["last_lines"] == ["out 5", "err 5"]
+
+
 @pytest.mark.node
 def test_without_being_asked_the_tasks_streams_are_jobwraps_own(jobwrap, tmp_path):
     with open(tmp_path / "out", "wb") as out:
