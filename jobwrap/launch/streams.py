@@ -49,7 +49,7 @@ class Streams:
         self.stdout, self.stderr = (self._of_the_task(name) for name in NAMES)
 
     def _tapped(self, limits: dict[str, int | None]) -> dict[str, Tap]:
-        """The taps that are needed: one for both where they are one to their reader, who wants their order."""
+        """The taps that are needed: one for both where their reader sees one, and wants their order."""
         out, err, most = *self._targets.values(), max(self._last, _EVIDENCE)
         given = [limit for limit in limits.values() if limit is not None]
         if out == err and given:
