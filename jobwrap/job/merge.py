@@ -66,15 +66,32 @@ def apply_policy(job: Job, settings: Settings) -> Job:
     if settings.time is not None and (job.time is None or job.time > settings.time):
         job = job._replace(time=settings.time)
     if settings.schemes is not None:
-        places = [place for each in job.inputs for place in each.places] + [each.url for each in job.outputs]
-        places += [place for place in job.copies if "://" in place]
-        for place in places:
-            scheme = place.partition(":")[0].lower() if ":" in place and not place.startswith("/") else "file"
-            if place and scheme not in settings.schemes:
-                raise JobwrapError(
-                    "policy.forbidden", what=f"the URL scheme {scheme}:", rule="policy.schemes"
-                )
+        job = job._replace(inputs=tuple(_as_allowed(each, settings.schemes) for each in job.inputs))
+        for place in (*(each.url for each in job.outputs), *(each for each in job.copies if "://" in each)):
+            if place:
+                _must_be_allowed(place, settings.schemes)
     return job
+
+
+def _as_allowed(each: Input, schemes: tuple[str, ...]) -> Input:
+    """Of several places only the paths are taken away here: a URL is left out when its turn comes."""
+    if not any(_scheme(place) in schemes for place in each.places):
+        _must_be_allowed(each.places[0], schemes)
+    if "file" in schemes:
+        return each
+    return each._replace(places=tuple(place for place in each.places if _scheme(place) != "file"))
+
+
+def _must_be_allowed(place: str, schemes: tuple[str, ...]) -> None:
+    if _scheme(place) not in schemes:
+        what = f"the URL scheme {_scheme(place)}:"
+        raise JobwrapError("policy.forbidden", what=what, rule="policy.schemes")
+
+
+def _scheme(place: str) -> str:
+    """That of name+https: is https, and that of a path file."""
+    scheme, colon, _ = place.partition("/")[0].partition(":")
+    return scheme.rpartition("+")[2].lower() if colon else "file"
 
 
 def _overlay(layers: list[Layer]) -> Layer:

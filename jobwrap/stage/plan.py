@@ -113,15 +113,22 @@ def _local(each: Input, job: Job, cvmfs: str) -> list[str]:
     """The paths among the places, absolute; those of CVMFS where this node has it mounted."""
     paths = []
     for place in filter(_is_local, each.places):
-        path = place[len("file:") :] if place.startswith("file:") else place
-        if path.startswith("//"):  # file://host/path, as file:///path
-            path = "/" + path[2:].partition("/")[2]
+        path = _path_of(place) if place.startswith("file:") else place
         # A relative path is one of the submit side's files, and these lie in scratch.
         path = os.path.normpath(os.path.join(job.scratch, path))
         if path.startswith("/cvmfs/"):
             path = cvmfs + path[len("/cvmfs") :]
         paths.append(path)
     return paths
+
+
+def _path_of(url: str) -> str:
+    from jobwrap.transfer.url import path_of
+
+    try:
+        return path_of(url)
+    except ValueError:
+        return url  # of another host: a path that is not there
 
 
 Asked = Sequence[tuple[str, str, "tuple[str, str] | None"]]

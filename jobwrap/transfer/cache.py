@@ -75,7 +75,14 @@ class Cache:
         """The right to fetch what `key` (a digest, or of_url()) names; None while another slot has it."""
         path = os.path.join(self.folder, "incoming", key)
         while True:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | OPEN, 0o644)
+            try:
+                file = os.open(path, os.O_RDWR | os.O_CREAT | OPEN, 0o644)
+            except PermissionError:  # it is whole, and read-only before it is put in place
+                if not os.access(os.path.dirname(path), os.W_OK):
+                    raise
+                if not _forget_if_dead(path):
+                    return None
+                continue
             if not lock(file, fcntl.LOCK_EX):
                 os.close(file)
                 return None
@@ -146,6 +153,22 @@ class Claim:
         """Leave it to others, and nothing of what has come."""
         os.unlink(self.path)
         os.close(self.file)
+
+
+def _forget_if_dead(path: str) -> bool:
+    """Remove a read-only file whose holder has died; False while he lives."""
+    try:
+        file = os.open(path, os.O_RDONLY | OPEN)
+    except FileNotFoundError:
+        return True  # he has put it in place
+    try:
+        if not lock(file, fcntl.LOCK_EX):
+            return False
+        if is_at(path, file):
+            os.unlink(path)
+        return True
+    finally:
+        os.close(file)
 
 
 def of_url(url: str) -> str:

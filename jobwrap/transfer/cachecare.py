@@ -53,10 +53,19 @@ def make_room(cache: Cache, size: int) -> bool:
     most = quota(cache)
     if size > most:
         return False
+    if _missing(cache, size, most) > 0:
+        sweep(cache)
+    missing = _missing(cache, size, most)
+    kept = sum(one.size for one in entries(cache))
+    return shrink(cache, kept - missing) if missing > 0 else True
+
+
+def _missing(cache: Cache, size: int, most: int) -> int:
+    """Bytes that have to go before `size` more fit; what is on its way takes room, too."""
     where = os.statvfs(cache.folder)
-    used = sum(one.size for one in entries(cache))
-    missing = max(size - where.f_bavail * where.f_frsize, used + size - most)
-    return shrink(cache, used - missing) if missing > 0 else True
+    under_way = sum(cache.arrived(name) for name in _listed(os.path.join(cache.folder, "incoming")))
+    used = sum(one.size for one in entries(cache)) + under_way
+    return max(size - where.f_bavail * where.f_frsize, used + size - most)
 
 
 def shrink(cache: Cache, keep: int) -> bool:

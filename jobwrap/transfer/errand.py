@@ -77,7 +77,7 @@ class Errand:
         """Who serves the first place; Trouble where nobody does or may."""
         scheme = scheme_of(self.places[0])
         allowed = self.options.schemes
-        if allowed is not None and scheme.rpartition("+")[2] not in allowed:
+        if allowed is not None and (scheme.rpartition("+")[2] or "file") not in allowed:
             raise Trouble(FORBIDDEN, f"the site does not allow {scheme + ':' if scheme else 'paths'}")
         return protocol_of(scheme)
 

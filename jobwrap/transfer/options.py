@@ -21,7 +21,7 @@ class Options(NamedTuple):
     slowest      bytes per second; a transfer that stays under it over `window`, once `ramp_up` is over,
                  has stalled
     deadline     for one file, all its places and attempts together
-    schemes      what the site allows ("" is a path); None allows all
+    schemes      what the site allows ("file" stands for paths, too); None allows all
     proxies      URLs for http:, in the order in which they are tried; then without. tls_proxies: for https:
     no_proxy     hosts and domains that are asked directly
     ca_file      PEM file of those who may sign a server's certificate, ca_folder: a folder of them (as

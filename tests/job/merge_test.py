@@ -79,13 +79,23 @@ def test_home_and_root_are_no_scratch_folders(tmp_path, monkeypatch):
     [
         ({"here": False}, ["--here"]),
         ({"schemes": ("https",)}, ["--input", "http://h/f"]),
+        ({"schemes": ("https",)}, ["--input", "f"]),
         ({"schemes": ("https",)}, ["--output", "f=file:///x"]),
+        ({"schemes": ("https",)}, ["--output", "f=dune+http://h/x"]),
     ],
 )
 def test_what_the_site_forbids_is_refused_by_name(policy, words):
     with pytest.raises(JobwrapError) as raised:
         apply_policy(job_of(flags(*words)), Settings(**policy))
     assert raised.value.failure.name == "policy.forbidden"
+
+
+def test_an_input_with_an_allowed_place_stays_and_its_paths_go_where_these_are_forbidden():
+    places = ("/data/f", "http://h/f", "dune+https://h/f")
+    words = flags(*(word for place in places for word in ("--input", f"f={place}")))
+    job = apply_policy(job_of(words), Settings(schemes=("https",)))
+    assert job.inputs[0].places == places[1:]
+    assert apply_policy(job_of(words), Settings(schemes=("file",))).inputs[0].places == places
 
 
 def test_the_sites_time_bounds_the_jobs():

@@ -57,6 +57,14 @@ def test_what_will_come_by_the_cache_is_waited_for_with_the_launch(more, sharing
     assert plan(input_).sharing is False
 
 
+def test_a_file_url_means_a_path_of_this_node_only(tmp_path):
+    (tmp_path / "a b").write_text("content")
+    for place in (f"file://{tmp_path}/a%20b", f"file://localhost{tmp_path}/a%20b", f"file:{tmp_path}/a%20b"):
+        assert plan(Input("data", (place,))).bound[0].source == f"{tmp_path}/a b"
+    with pytest.raises(JobwrapError, match="is not there"):
+        plan(Input("data", (f"file://other.example{tmp_path}/a%20b",)))
+
+
 def test_a_task_without_a_container_gets_no_file_that_others_read(cache):
     digest = put(cache, b"content")
     staging = plan(Input("data", (URL,), ("sha256", digest)), cache=cache, here=True)

@@ -135,6 +135,29 @@ def test_the_least_recently_used_goes_first_and_what_is_in_use_stays(tmp_path):
     assert not make_room(cache, 101)
 
 
+@pytest.mark.node  # root may open it
+def test_a_file_that_is_just_put_in_place_is_waited_for_and_one_that_a_dead_slot_left_is_not(cache):
+    claim = cache.claim("key")
+    os.fchmod(claim.file, 0o444)
+    assert cache.claim("key") is None
+    os.close(claim.file)
+    assert cache.claim("key") is not None
+
+
+def test_what_dead_slots_left_goes_first_and_what_is_on_its_way_takes_room(tmp_path):
+    cache = Cache(str(tmp_path), ours=True, quota=100)
+    digest = put(cache, bytes(30))
+    live, dead = cache.claim("live"), cache.claim("dead")
+    os.write(live.file, bytes(40))
+    os.write(dead.file, bytes(30))
+    os.close(dead.file)
+    assert make_room(cache, 30)
+    assert os.listdir(f"{cache.folder}/incoming") == ["live"]
+    assert [one.digest for one in entries(cache)] == [digest]
+    assert not make_room(cache, 70)
+    live.drop()
+
+
 def test_a_file_that_does_not_fit_comes_past_the_cache(faults, cache, tmp_path):
     options = SWIFT._replace(cache=cache.folder, cache_quota=1000)
     (fetched,) = fetch_all([Wanted("x", (f"{faults.url}/ok",), RIGHT, str(tmp_path / "x"))], options)

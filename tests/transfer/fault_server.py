@@ -140,6 +140,16 @@ def wrong_range(request):
 
 
 @way
+def other_version(request):
+    """The right range of a file that has changed meanwhile."""
+    if request.nth == 1:
+        span = f"bytes {request.start()}-{SIZE - 1}/{SIZE}"
+        request.answer("206 Partial Content", OTHER[request.start() :], Content_Range=span, ETag='"two"')
+    else:
+        broken_off(request)
+
+
+@way
 def no_such_range(request):
     if request.nth == 1:
         request.answer("416 Range Not Satisfiable", b"", Content_Range="bytes */17")

@@ -54,7 +54,7 @@ def test_a_weak_etag_is_no_reason_to_go_on(faults, here):
     assert "range" not in faults.asked()[1].headers
 
 
-@pytest.mark.parametrize("way", ["ignores_range", "wrong_range", "no_such_range"])
+@pytest.mark.parametrize("way", ["ignores_range", "wrong_range", "other_version", "no_such_range"])
 def test_a_server_without_the_right_range_is_asked_for_all_of_it(way, faults, here):
     here.fetch(f"{faults.url}/{way}", checksum=RIGHT)
     assert here.content() == CONTENT

@@ -84,6 +84,16 @@ def test_a_token_goes_to_its_host_and_not_where_that_redirects(certificate, secu
     assert TOKEN not in repr(fetched)
 
 
+def test_a_credential_by_name_does_not_follow_a_redirect_either(certificate, secure, options, tmp_path):
+    (tmp_path / "creds").mkdir()
+    (tmp_path / "creds/dune.use").write_text(TOKEN)
+    with misbehaving(tmp_path / "other", certificate) as other:
+        options = options._replace(credentials=str(tmp_path / "creds"))
+        fetch(f"dune+{secure.url}/redirect?{other.url}/ok", options, tmp_path)
+        assert secure.asked()[0].headers["authorization"] == f"Bearer {TOKEN}"
+        assert "authorization" not in other.asked()[0].headers
+
+
 def test_a_redirect_off_tls_takes_a_checksum(secure, options, faults, tmp_path):
     place = f"{secure.url}/redirect?{faults.url}/ok"
     with pytest.raises(JobwrapError, match="from https: to http:"):
