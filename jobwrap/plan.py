@@ -61,6 +61,7 @@ def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ:
             Mount(each.source, f"{job.target}/{each.name}") for each in staging.bound if not each.in_place
         ]
         mounts, dropped = plan_mounts(job, settings, node, inputs, environ)
+        image = _with_driver(image, node)
         more, seen = _gpu_mounts(job, node, settings, image)
         mounts, why = mounts + more, why + seen
     plan = Plan(
@@ -120,6 +121,17 @@ def _credentials(
     return credentials, variables(credentials, job), reasons(credentials)
 
 
+def _with_driver(image: Image, node: Node) -> Image:
+    """bubblewrap, unlike the others, finds no GPU driver by itself: it is told the whole of NVIDIA's."""
+    bubblewrap = node.runtime is not None and node.runtime.name == "bwrap"
+    if not (bubblewrap and node.gpus.granted and node.gpus.vendor == "nvidia") or image.driver:
+        return image
+    from jobwrap.image.nvidia import host_driver, host_libraries
+
+    driver = host_driver((), host_libraries(machine=node.machine), "")
+    return image._replace(driver=(driver.libraries, driver.binds))
+
+
 def _gpu_mounts(
     job: Job, node: Node, settings: Settings, image: Image
 ) -> tuple[tuple[Mount, ...], tuple[str, ...]]:
@@ -131,7 +143,10 @@ def _gpu_mounts(
     nodes = find_nodes(node.gpus, settings.deadline)
     bound = image.driver[1] if image.driver else ()
     mounts = tuple(Mount(path, place, path.startswith("/dev/")) for path, place in bound)
-    return mounts + cover_nodes(job, nodes.others), (nodes.why,) if nodes.why else ()
+    why = (nodes.why,) if nodes.why else ()
+    if node.runtime and node.runtime.name == "bwrap":  # its /dev has nothing but what is put there
+        return tuple(each for each in mounts if each.writable and each.source not in nodes.others), why
+    return mounts + cover_nodes(job, nodes.others), why
 
 
 def _instance(job: Job, settings: Settings, node: Node, image: Image, mounts: tuple[Mount, ...]) -> Instance:

@@ -18,8 +18,11 @@ from jobwrap.node.probe import ask
 _SHELL = "/bin/sh"  # no name of an entry
 _OWN = {"proc", "dev", "sys", "tmp"}
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of an image that sets none
-# The image's own environment, as Apptainer reads it; the gate's words follow.
-_SOURCE = 'for script in /.singularity.d/env/*.sh; do [ ! -f "$script" ] || . "$script"; done; exec "$@"'
+# The image's own environment, as Apptainer reads it.
+_SOURCE = 'for script in /.singularity.d/env/*.sh; do [ ! -f "$script" ] || . "$script"; done; '
+# Where the libraries of the host's GPU driver are, behind what the image has itself.
+_LIBRARIES = "/.host-libraries"
+_SEARCH = f'export LD_LIBRARY_PATH="${{LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}}{_LIBRARIES}"; '
 _RESOLVER = ("--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf")  # as Apptainer binds it
 _NETWORK = {"host": (), "none": ("--unshare-net",)}
 
@@ -32,8 +35,8 @@ def command(instance: Instance) -> tuple[tuple[str, ...], tuple[Dropped, ...]]:
     if instance.kind != "sandbox":
         problem = "bubblewrap runs extracted images only"
         raise JobwrapError("image.unsupported", image=instance.image, problem=problem)
-    if instance.gpus:
-        raise JobwrapError("job.usage", problem="--runtime bwrap cannot give a task its GPUs; leave it out")
+    if instance.gpus and instance.libraries is None:  # only NVIDIA's driver is known piece by piece
+        raise JobwrapError("job.usage", problem="--runtime bwrap cannot give a task these GPUs; leave it out")
     entries: dict[str, str] = ask(_entries, instance.image, deadline=instance.deadline, what=instance.image)
     mounts, dropped = _fit(instance, entries)
     words = (
@@ -41,13 +44,15 @@ def command(instance: Instance) -> tuple[tuple[str, ...], tuple[Dropped, ...]]:
         *("--unshare-user", "--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-cgroup-try"),
         *_NETWORK[instance.network],
         *("--die-with-parent", "--new-session", "--clearenv", "--setenv", "PATH", _PATH),
+        *(("--setenv", "LD_LIBRARY_PATH", _LIBRARIES) if instance.libraries else ()),
         *("--perms", "0755", "--tmpfs", "/"),
         *_root(instance, entries, {mount.target for mount in mounts}),
         *("--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"),
         *(word for mount in mounts for word in _bind(mount)),
+        *(word for path in instance.libraries or () for word in _library(path)),
         *(_RESOLVER if os.path.isfile(f"{instance.image}/etc/resolv.conf") else ()),
         *("--remount-ro", "/", "--chdir", instance.target, "--"),
-        *(("/bin/sh", "-c", _SOURCE, "sh") if _SHELL in entries else ()),
+        *(("/bin/sh", "-c", _source(instance), "sh") if _SHELL in entries else ()),
     )
     return words, dropped
 
@@ -95,4 +100,14 @@ def _is_place(path: str) -> bool:
 
 
 def _bind(mount: Mount) -> tuple[str, str, str]:
-    return ("--bind" if mount.writable else "--ro-bind", mount.source, mount.target)
+    how = "--bind" if mount.writable else "--ro-bind"
+    return ("--dev-bind" if mount.source.startswith("/dev/") else how, mount.source, mount.target)
+
+
+def _library(path: str) -> tuple[str, str, str]:
+    return ("--ro-bind", path, f"{_LIBRARIES}/{os.path.basename(path)}")
+
+
+def _source(instance: Instance) -> str:
+    """The script that reads the image's environment; the gate's words follow."""
+    return _SOURCE + (_SEARCH if instance.libraries else "") + 'exec "$@"'

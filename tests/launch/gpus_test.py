@@ -11,7 +11,7 @@ import pytest
 from jobwrap.job.spec import Job
 from jobwrap.launch.command import container_command
 from jobwrap.launch.instance import Instance
-from jobwrap.launch.mounts import cover_nodes
+from jobwrap.launch.mounts import Mount, cover_nodes
 from tests.conftest import TREE
 
 pytestmark = pytest.mark.node
@@ -20,13 +20,17 @@ RENDER = ("renderD128", "renderD129")
 
 
 def inside(scratch, gpus, covered, script):
-    """What a script says in a container that the command line of jobwrap starts on such a node."""
+    """What a script says in a container of Apptainer's that jobwrap starts on such a node."""
     (scratch / ".jobwrap").mkdir()
     (scratch / ".jobwrap/nothing").touch(mode=0)
     mounts = cover_nodes(Job(("true",), scratch=str(scratch)), covered)
     image = f"{TREE}/htc/debian:12"
     instance = Instance("/usr/bin/apptainer", image, "sandbox", "/", mounts, gpus, "host", 10)
-    words, _ = container_command("apptainer", instance)
+    return said(scratch, "apptainer", instance, script)
+
+
+def said(scratch, runtime, instance, script):
+    words, _ = container_command(runtime, instance)
     (scratch / "dri").mkdir()
     for name in RENDER:
         (scratch / "dri" / name).touch()
@@ -72,3 +76,23 @@ def test_a_task_sees_no_gpu_of_another_maker_and_none_without_a_grant(tmp_path, 
     nvidias, amds = set(NVIDIA), {"kfd", *RENDER}
     wanted = {"": set(), "nvidia": nvidias, "amd": amds}[gpus]
     assert set(said) & (nvidias | amds) == wanted
+
+
+def test_bubblewrap_gives_a_task_its_nodes_alone_and_the_drivers_libraries(tmp_path):
+    library = tmp_path / "libcuda.so.1"
+    library.write_text("the driver's")
+    mounts = tuple(Mount(f"/dev/{name}", f"/dev/{name}", True) for name in ("nvidia1", "nvidiactl"))
+    image = f"{TREE}/htc/debian:12"
+    instance = Instance(
+        "/usr/bin/bwrap", image, "sandbox", "/", mounts, "nvidia", "host", 10, (str(library),)
+    )
+    script = """
+        ls /dev | grep nvidia; (exec 3<>/dev/nvidia1) && echo open
+        for folder in $(echo $LD_LIBRARY_PATH | tr : ' '); do cat $folder/libcuda.so.1 && break; done
+        touch $folder/x 2>/dev/null || echo refused"""
+    assert said(tmp_path, "bwrap", instance, script) == [
+        "nvidia1",
+        "nvidiactl",
+        "open",
+        "the driver'srefused",
+    ]
