@@ -22,6 +22,8 @@ BUDGETS = {
     "launch": Budget("a job with nothing to stage, beside bare `apptainer exec`", 1.4, TIMES),
     "staged": Budget("the same with 3 small HTTP inputs and 1 output", 2.0, TIMES),
     "memory": Budget("jobwrap's own memory while the task runs (PSS, alone on the node)", 20, " MB"),
+    "memory after 200": Budget("the same, 200 inputs of 1 MiB staged before", 20, " MB"),
+    "memory after 2,000": Budget("the same, 2,000 inputs of 10 kB staged before", 20, " MB"),
     "cpu": Budget("jobwrap's CPU while the task runs", 0.1, " % of a core"),
     "large": Budget("one file of 1 GiB, sha256 checked: speed beside curl without a check", 1.0, TIMES, True),
     "many": Budget(
