@@ -13,7 +13,7 @@ PRODUCED = {
     "job.usage": f"{_ONE}[words8-job.usage]",
     "job.file": "tests/failures_test.py::test_a_job_file_that_is_none_is_told_with_its_path",
     "job.no_credential": "tests/launch/credentials_test.py::"
-    "test_one_that_cannot_be_read_is_no_credential[None]",
+    "test_one_that_is_nowhere_is_named_with_the_places[box]",
     "policy.forbidden": f"{_ONE}[words9-policy.forbidden]",
     "input.not_found": f"{_ONE}[words1-input.not_found]",
     "input.unreachable": "tests/transfer/faults_test.py::"

@@ -7,6 +7,7 @@ folder that it lies in would show all that lies beside it, in /tmp or in XDG_RUN
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -24,6 +25,7 @@ _FOLDER_VARIABLE = "_CONDOR_CREDS"
 _IN_ENVIRONMENT = "BEARER_TOKEN"
 _MOST = 1 << 20  # bytes of one credential
 _NEW = ".new"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Credential(NamedTuple):
@@ -95,11 +97,16 @@ class Given:
         self._empty()  # what a jobwrap left there that was killed
 
     def bring(self) -> None:
-        """Puts them there; JobwrapError job.no_credential for one that cannot be read."""
+        """Puts them there; JobwrapError job.no_credential for one that is none, else site.*."""
         for each in self._credentials:
             try:
                 ask(_copy, each.source, self._path(each), deadline=self._deadline, what=each.source)
-            except (OSError, ValueError, RuntimeError, Hung) as error:
+            except Hung as hung:
+                raise JobwrapError("site.storage", path=hung.what, problem="it does not answer") from hung
+            except (OSError, RuntimeError) as error:
+                if getattr(error, "errno", 0) in _NO_ROOM:
+                    problem = f"no room for a credential ({error})"
+                    raise JobwrapError("site.scratch", path=self._folder, problem=problem) from error
                 problem = f"{each.source or _IN_ENVIRONMENT}: {getattr(error, 'strerror', None) or error}"
                 raise JobwrapError("job.no_credential", name=each.name, problem=problem) from error
 
@@ -130,18 +137,18 @@ def _copy_all(pairs: list[tuple[str, str]]) -> None:
     for source, target in pairs:
         try:
             _copy(source, target)
-        except (OSError, ValueError):
+        except OSError:
             pass  # it may be in the middle of its renewal
 
 
 def _copy(source: str, target: str) -> None:
     """The content of `source` in place of `target`, by a rename, unless it is there already.
 
-    OSError or ValueError where there is none.
+    OSError where there is none.
     """
     content = _read(source) if source else os.environb.get(_IN_ENVIRONMENT.encode(), b"")
     if not content.strip():
-        raise ValueError("it is empty")
+        raise OSError(errno.ENODATA, "it is empty")
     if os.path.exists(target) and _read(target) == content:
         return
     try:
@@ -158,5 +165,5 @@ def _read(path: str) -> bytes:
     with open(path, "rb", buffering=0) as file:
         content = file.read(_MOST + 1)
     if len(content) > _MOST:
-        raise ValueError("it is larger than 1 MiB")
+        raise OSError(errno.EFBIG, "it is larger than 1 MiB")
     return content

@@ -105,8 +105,9 @@ def _common(node: Node) -> list[Mount]:
 
 def _folders_to_hide(job: Job, environ: Mapping[str, str]) -> Iterator[str]:
     """HTCondor keeps the job's credentials in its scratch folder; the task sees those that it asked for."""
-    folder = os.path.realpath(environ.get("_CONDOR_CREDS") or "/")
-    scratch = os.path.realpath(job.scratch)
+    if not environ.get("_CONDOR_CREDS"):
+        return
+    folder, scratch = os.path.realpath(environ["_CONDOR_CREDS"]), os.path.realpath(job.scratch)
     if folder.startswith(scratch + "/") and os.path.isdir(folder):
         yield job.target + folder[len(scratch) :]
 

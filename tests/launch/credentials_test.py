@@ -1,5 +1,6 @@
 """Which credentials a task gets: those that the job named, kept new, and nothing that lies beside them."""
 
+import errno
 import json
 import os
 import signal
@@ -74,14 +75,31 @@ def test_one_that_is_nowhere_is_named_with_the_places(name, tmp_path, monkeypatc
     assert raised.value.failure.name == "job.no_credential"
 
 
-@pytest.mark.parametrize("content", [None, "", "\n"])
-def test_one_that_cannot_be_read_is_no_credential(content, tmp_path):
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(None, "No such file"), ("", "it is empty"), ("\n", "it is empty"), ("x" * (2 << 20), "1 MiB")],
+)
+def test_one_that_cannot_be_read_is_no_credential(content, why, tmp_path):
     source = tmp_path / "token"
     if content is not None:
         source.write_text(content)
-    with pytest.raises(JobwrapError) as raised:
+    with pytest.raises(JobwrapError, match=rf"{source}: .*{why}") as raised:
         Given((Credential("bearer", str(source), "bearer"),), str(tmp_path / "given"), 10).bring()
     assert raised.value.failure.name == "job.no_credential"
+
+
+def test_what_the_node_cannot_do_is_not_the_users_fault(tmp_path, monkeypatch):
+    source = tmp_path / "token"
+    given = Given((Credential("bearer", str(source), "bearer"),), str(tmp_path / "given"), 0.2)
+    os.mkfifo(source)  # stands for a mount that hangs
+    with pytest.raises(JobwrapError) as raised:
+        given.bring()
+    assert raised.value.failure.name == "site.storage"
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "new")
+    monkeypatch.setattr(credentials, "ask", lambda *_, **__: (_ for _ in ()).throw(full))
+    with pytest.raises(JobwrapError) as raised:
+        given.bring()
+    assert raised.value.failure.name == "site.scratch"
 
 
 def test_the_copies_are_the_users_own_and_gone_at_the_end(tmp_path, monkeypatch):
