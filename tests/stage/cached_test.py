@@ -100,6 +100,18 @@ def test_when_the_job_that_downloads_is_killed_another_takes_over(node):
     assert is_right(node.cache, SHA256) and node.empty()
 
 
+def test_a_job_that_is_ended_while_it_fetches_leaves_the_download_to_the_next(node):
+    slot = node.slot("first")
+    first = slot.start(*node.words(*SHOW))
+    while not node.cache.arrived(SHA256):
+        time.sleep(0.01)
+    first.terminate()
+    assert slot.end(first).record["end"]["failure"] == "batch.terminated"
+    assert os.listdir(slot.scratch) == ["jobwrap-record.json"]
+    assert node.slot("second").run(*node.words(*SHOW)).stdout == f"{SHA256}  data\n"
+    assert node.empty()
+
+
 ATTACKS = """
 for number in 1 2; do
     { echo x >data; } 2>/dev/null && echo written

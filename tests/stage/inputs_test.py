@@ -4,7 +4,10 @@ import json
 import os
 import pty
 import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,7 @@ from tests.servers import serving
 pytestmark = pytest.mark.node
 DEBIAN = ("--image", "htc/debian:12")
 CVMFS = "/cvmfs/data.example.org/reference/hello.txt"
+FUSE = Path(__file__).parents[1] / "node/fuse_cvmfs.py"
 # Whatever brings a file's bytes into a process or another file.
 READING = "trace=read,pread64,readv,preadv,preadv2,sendfile,copy_file_range,splice,mmap,ioctl"
 
@@ -134,3 +138,38 @@ def test_a_failure_tells_of_all_places(jobwrap, slow):
     ran = jobwrap.run(*DEBIAN, *words, "--", "true")
     assert ran.record["end"]["failure"] == "input.not_found"
     assert "/none: is not there" in ran.stderr and "404" in ran.stderr
+
+
+@pytest.fixture
+def dead(tmp_path):
+    """A mount that never answers."""
+    mount, control = tmp_path / "mount", tmp_path / "control"
+    mount.mkdir()
+    control.write_text('{"mode": "hang"}')
+    process = subprocess.Popen([sys.executable, FUSE, mount, control], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline().strip() == "mounted"
+    yield mount
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_mount_that_hangs_costs_its_deadline_and_neither_the_input_nor_the_job(
+    jobwrap, slow, dead, tmp_path
+):
+    (slow.root / "file").write_bytes(b"content")
+    (tmp_path / "site.toml").write_text(f'[node]\ndeadline = "1s"\ncache = "{dead}/cache"\n')
+    words = ("--input", f"data={dead}/file", "--input", f"data={slow.url}/file", "--", "cat", "data")
+    ran = jobwrap.run("--site", tmp_path / "site.toml", *DEBIAN, *words)
+    assert (ran.code, ran.stdout) == (0, "content")
+    assert ran.record["transfers"][0]["skipped"] == [[f"{dead}/file", "did not answer"]]
+    assert (
+        f"the node's cache {dead}/cache is not used: {dead}/cache did not answer within 1 s"
+        in ran.record["plan"]
+    )
+
+
+def test_an_input_on_a_mount_that_hangs_and_nowhere_else_is_charged_to_the_site(jobwrap, dead, tmp_path):
+    (tmp_path / "site.toml").write_text('[node]\ndeadline = "1s"\n')
+    words = ("--site", tmp_path / "site.toml", *DEBIAN, "--input", f"data={dead}/file", "--", "true")
+    assert jobwrap.run(*words).record["end"]["failure"] == "site.cvmfs_hung"
