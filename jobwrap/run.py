@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from jobwrap.transfer.options import Options
 
 
+_LONG = 300.0  # seconds of a task of which what costs a fifth of a second is less than a thousandth
+
+
 def main(arguments: list[str]) -> int:
     """jobwrap [run] [options] -- COMMAND ARG…; the exit code."""
     signals = Signals()
@@ -210,6 +213,11 @@ class Run:
     def _note_usage(self, usage: dict[str, Any]) -> None:
         """Should the batch system kill the whole slot, the record has what was seen last."""
         self._record.note(usage=usage)
+        cpu = self._record.fields["node"]["cpu"]
+        if usage["seconds"] >= _LONG and "described" not in cpu:
+            from jobwrap.node.describe import ask_cpu
+
+            cpu["described"] = ask_cpu()
         self._journal.write(self._record.fields)
 
     def _bring_inputs(self, plan: Plan) -> Plan:

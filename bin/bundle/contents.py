@@ -39,7 +39,7 @@ SELDOM = (
     r"^jobwrap/(destinations|job/environment|reraise|evidence/(judge|signals|words|program)"
     r"|image/(ldcache|nvidia|published|pull|registry)"
     r"|launch/(credentials|pause|streams)"
-    r"|node/(gpunodes|nvml|report|table|trial)"
+    r"|node/(describe|gpunodes|nvml|report|table|trial)"
     r"|record/(chirp|collector|kickstart|timing)"
     r"|transfer/(archive|crc32c|small|protocols/dav)"
     r")\.py"

@@ -8,7 +8,8 @@ from pathlib import Path
 import cpuinfo
 import pytest
 
-from jobwrap.node.describe import describe_cpu
+from jobwrap.node.describe import ask_cpu, describe_cpu
+from jobwrap.run import Run
 
 TREES = Path(__file__).parent / "trees" / "cpu"
 
@@ -51,3 +52,25 @@ def test_it_works_from_a_zip_file_and_starts_no_program(tmp_path):
     command = [sys.executable, "-I", "-S", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "packages.zip" in done.stdout and "EPYC 9655" in done.stdout, done.stderr
+
+
+class Noted:
+    """A record, and the journal that it is written to."""
+
+    def __init__(self):
+        self.fields = {"node": {"cpu": {"level": "x86-64-v3"}}}
+
+    def note(self, **fields):
+        self.fields.update(fields)
+
+    def write(self, fields):
+        assert fields is self.fields
+
+
+def test_the_record_of_a_long_task_has_it_and_that_of_a_short_one_did_not_pay_for_it():
+    run = Run.__new__(Run)
+    run._record = run._journal = Noted()
+    run._note_usage({"seconds": 299.0})
+    assert run._record.fields["node"]["cpu"] == {"level": "x86-64-v3"}
+    run._note_usage({"seconds": 330.0})
+    assert run._record.fields["node"]["cpu"]["described"] == ask_cpu() == describe_cpu() != {}
