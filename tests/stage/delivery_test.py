@@ -84,6 +84,19 @@ def test_a_reply_that_s3_gave_and_that_got_lost_is_no_failure(scratch, s3, tmp_p
 
 
 @pytest.mark.node
+def test_a_server_is_asked_once_for_a_folder_what_it_can_do(tmp_path, dav):
+    (tmp_path / "scratch").mkdir()
+    for number in range(100):
+        (tmp_path / "scratch" / str(number)).write_bytes(b"%d" % number)
+    leaving = StageOut((Output("*", f"{dav.url}/kept"),), str(tmp_path / "scratch"))
+    leaving.deliver(SWIFT)
+    assert sorted(os.listdir(dav.root / "kept"), key=int) == list(map(str, range(100)))
+    asked = [each.method for each in dav.requests()]
+    assert asked.count("OPTIONS") <= SWIFT.parallel
+    assert len({each.connection for each in dav.requests()}) <= SWIFT.parallel
+
+
+@pytest.mark.node
 def test_what_can_be_delivered_is_and_is_told_though_another_failed(scratch, dav, tmp_path):
     outputs = (Output("out/two", f"{dav.url}/no/such\0name"), Output("one", f"{tmp_path}/kept"))
     leaving = StageOut(outputs, str(scratch))
@@ -214,3 +227,15 @@ def test_a_runs_record_tells_of_each_file_that_left_and_that_stayed(jobwrap, tmp
         [*jobwrap.program, "record", "show", str(jobwrap.scratch)], capture_output=True, text=True, check=True
     ).stdout
     assert f"sha256 {digest[1][:12]}…" in shown and "in the scratch folder" in shown
+
+
+@pytest.mark.node
+def test_a_name_that_is_no_text_is_delivered_and_told(jobwrap, tmp_path, dav):
+    words = ("--output", f"out={tmp_path}/kept", "--output", f"*/?.x={dav.url}/kept")
+    ran = jobwrap.run(
+        *DEBIAN, *words, "-v", "--", "sh", "-c", "mkdir out && echo x > out/$(printf '\\377').x"
+    )
+    assert (ran.code, ran.record["end"]["failure"]) == (0, None)
+    assert os.listdir(os.fsencode(tmp_path / "kept")) == [b"\xff.x"]
+    assert os.listdir(os.fsencode(dav.root / "kept/out")) == [b"\xff.x"]
+    assert [each["name"] for each in ran.record["outputs"]] == ["out/\udcff.x"] * 2

@@ -20,6 +20,8 @@ _NO_FOLDER = (404, 409)
 _MAY_BE_THERE = (403, 405, 409, 412)
 _ABSENT = (404, 410)
 
+_moving: dict[Url, bool] = {}  # what servers said of their folders
+
 
 def put_to(url: Url, source: Source, attempt: Attempt, headers: Headers = ()) -> None:
     """Bring `source` to `url`; after a reply that got lost, what is there and right is not sent again."""
@@ -116,9 +118,15 @@ def _remove(url: Url, attempt: Attempt, headers: Headers) -> None:
 
 
 def _can_move(url: Url, attempt: Attempt, headers: Headers) -> bool:
-    """Whether the server says that it knows MOVE."""
+    """Whether the server says that it knows MOVE, for this file's folder."""
+    folder = url._replace(path=url.path.rpartition("/")[0])
+    if folder in _moving:
+        return _moving[folder]
     answer = _ask(Request("OPTIONS", url, headers), attempt)
-    return _is_good(answer) and "MOVE" in re.split(r"[,\s]+", answer.headers.get("allow", "").upper())
+    if not _is_good(answer):
+        return False
+    allowed = re.split(r"[,\s]+", answer.headers.get("allow", "").upper())
+    return _moving.setdefault(folder, "MOVE" in allowed)
 
 
 def _make_folders(url: Url, attempt: Attempt, headers: Headers) -> None:
