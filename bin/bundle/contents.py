@@ -37,7 +37,7 @@ VERBS = r"^jobwrap/node/(?!gpunodes|nvml)"
 # of what each launch unpacks.
 SELDOM = (
     r"^jobwrap/(destinations|job/environment|reraise|evidence/(judge|signals|words|program)"
-    r"|image/(ldcache|nvidia|published|pull|registry)"
+    r"|image/(ldcache|nvidia|published|pull|registry|trust)"
     r"|launch/(credentials|pause|streams)"
     r"|node/(describe|gpunodes|nvml|report|table|trial)"
     r"|record/(chirp|collector|kickstart|timing)"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jobwrap.failures import JobwrapError
 from jobwrap.image.catalog import Catalog, parse_catalog
 from jobwrap.image.looker import Looker
+from jobwrap.image.trust import FILES, name_for
 from jobwrap.job.files import parse_table
 from jobwrap.node.probe import Hung, ask
 from jobwrap.transfer.cache import of_url, open_caches
@@ -62,7 +63,7 @@ def with_catalog(looker: Looker, environ: Mapping[str, str]) -> tuple[Looker, tu
 
 def _copy(url: str, looker: Looker, environ: Mapping[str, str]) -> Copy:
     settings = looker.settings
-    path = _place(settings.cache, url)
+    path = _place(settings.cache, name_for(url, environ, FILES))
     kept, now = _read(path), time.time()
     if kept and 0 <= now - kept.asked < _FRESH:
         return kept

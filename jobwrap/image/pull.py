@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jobwrap.failures import JobwrapError
 from jobwrap.image.choose import Image, check_program, planned_path
+from jobwrap.image.trust import PULLS, name_for
 from jobwrap.job.spec import Job
 from jobwrap.node.survey import Node
 from jobwrap.settings import Settings
@@ -123,7 +124,8 @@ def _from_registry(
 
     rules = (settings.cache_quota, settings.cache_owners)
     caches = open_caches(settings.cache, *rules) if settings.cache else []
-    found = _cached(caches, reference)
+    name = name_for(reference, environ, PULLS)
+    found = _cached(caches, name)
     if found:
         held, digest = found
         _link(held.path, path)
@@ -146,16 +148,16 @@ def _pinned(reference: str, settings: Settings, environ: Mapping[str, str]) -> t
     return pin(reference, settings, environ)
 
 
-def _cached(caches: list[Cache], reference: str) -> tuple[Held, str] | None:
-    """What was pulled before, held, and its digest; a tag only for a day, since it may be moved."""
+def _cached(caches: list[Cache], name: str) -> tuple[Held, str] | None:
+    """What was pulled under this name, held, and its digest; a tag only for a day, since it may be moved."""
     from jobwrap.transfer.cache import of_url
 
-    pinned = "@sha256:" in reference
+    pinned = "@sha256:" in name
     for cache in caches:
-        known = cache.known(reference)
+        known = cache.known(name)
         if not known:
             continue
-        age = time.time() - os.stat(os.path.join(cache.folder, "urls", of_url(reference))).st_mtime
+        age = time.time() - os.stat(os.path.join(cache.folder, "urls", of_url(name))).st_mtime
         found = cache.find(known[0]) if pinned or age < _FRESH else None
         if found:
             return found, known[1]
@@ -169,18 +171,19 @@ def _pull_once(
     from jobwrap.transfer import checksum
     from jobwrap.transfer.cache import of_url
 
+    name = name_for(reference, environ, PULLS)
     end = time.monotonic() + _DEADLINE
-    while (claim := cache.claim(of_url(reference))) is None:
+    while (claim := cache.claim(of_url(name))) is None:
         if time.monotonic() > end:
             problem = f"another slot of this node did not finish its pull within {_DEADLINE:g} s"
             raise JobwrapError("image.unreachable", image=reference, problem=problem)
         time.sleep(_NAP)
-    found = _cached([cache], reference)  # by whoever was waited for
+    found = _cached([cache], name)  # by whoever was waited for
     if found:
         claim.drop()
         held, digest = found
         return held, Came(held.digest, "pulled by another slot of this node", digest)
-    pulled = os.path.join(cache.folder, "pulling", f"{of_url(reference)}.sif")
+    pulled = os.path.join(cache.folder, "pulling", f"{of_url(name)}.sif")
     os.makedirs(os.path.dirname(pulled), exist_ok=True)
     try:
         pinned, digest = _pinned(reference, settings, environ)
@@ -191,7 +194,7 @@ def _pull_once(
         claim.drop()
         raise
     held = claim.keep(sha256)
-    cache.note(reference, held.digest, digest)
+    cache.note(name, held.digest, digest)
     return held, Came(held.digest, f"pulled in {seconds:.0f} s", digest)
 
 

@@ -14,6 +14,7 @@ from jobwrap.image import registry as registry_module
 from jobwrap.image.choose import choose
 from jobwrap.image.pull import bring
 from jobwrap.image.registry import pin
+from jobwrap.image.trust import FILES, PULLS, name_for
 from jobwrap.job.spec import Job
 from jobwrap.node.survey import survey
 from jobwrap.settings import Settings
@@ -287,9 +288,11 @@ def test_a_run_pulls_its_image_and_the_next_finds_it_in_the_cache(tmp_path):
         assert sum(sentence.startswith(f"{reference} was pulled in ") for sentence in said) == 1
         assert said.count(f"{reference} was pulled by another slot of this node") >= 1
         assert said.count(f"{reference} is {there.digest()} at its registry now") == 8
-    after = slots.run("after", reference)  # the registry is gone
+    after = slots.run("after", reference, there.trusted)  # the registry is gone
     assert (after.code, after.record["image"]["digest"]) == (0, ran[0].record["image"]["digest"])
     assert f"{reference} was in this node's cache" in after.record["plan"]
+    other = slots.run("other", reference)  # one that does not believe the registry's certificate
+    assert other.record["end"]["failure"] == "image.unreachable"
     assert slots.run("gone", f"docker://{there.name}:2").record["end"]["failure"] == "image.unreachable"
 
 
@@ -324,6 +327,26 @@ def test_a_sif_runs_out_of_a_registry_and_from_behind_a_url(tmp_path, files):
     assert not [sentence for sentence in ran.record["plan"] if "can change" in sentence]
     wrong = slots.run("wrong", f"{files.url}/image.sif#sha256:{'0' * 64}")
     assert (wrong.code, wrong.record["end"]["failure"]) == (65, "image.broken")
+
+
+def test_what_came_by_a_login_or_a_certificate_of_ones_own_is_no_other_jobs(tmp_path):
+    plain = name_for("docker://a/b:1", {"PATH": "/bin", "HOME": str(tmp_path)}, PULLS)
+    assert plain == "docker://a/b:1"
+    names = {plain}
+    for name in (
+        "SSL_CERT_FILE",
+        "APPTAINER_DOCKER_PASSWORD",
+        "DOCKER_CONFIG",
+        "SINGULARITY_DOCKER_USERNAME",
+    ):
+        names |= {name_for("docker://a/b:1", {name: value}, PULLS) for value in ("x", "y", "")}
+    (tmp_path / ".docker").mkdir()
+    (tmp_path / ".docker/config.json").touch()
+    names.add(name_for("docker://a/b:1", {"HOME": str(tmp_path)}, PULLS))
+    assert len(names) == 1 + 4 * 2 + 1
+    assert not [name for name in names if name.endswith(("x", "y"))]  # no secret is written anywhere
+    assert name_for("http://h/c", {"http_proxy": "http://me"}, FILES) != "http://h/c"
+    assert name_for("http://h/c", {"HOME": "/", "APPTAINER_DOCKER_PASSWORD": "x"}, FILES) == "http://h/c"
 
 
 @pytest.mark.parametrize(
