@@ -44,7 +44,8 @@ def attributes(record: Mapping[str, Any]) -> dict[str, Value]:
     found["StageInSeconds"] = sum(
         phase.get("seconds", 0) for phase in record["phases"] if phase["name"] == "stage-in"
     )
-    found["StageInBytes"] = sum(each["bytes"] for each in record.get("transfers", ()))
+    fetched = [each for each in record.get("transfers", ()) if each.get("cache") != "hit"]
+    found["StageInBytes"] = sum(each["bytes"] for each in fetched)
     return {PREFIX + name: value for name, value in found.items()}
 
 

@@ -89,12 +89,13 @@ class Cache:
                 return Claim(self, path, file)
             os.close(file)  # its holder was done with it in between
 
-    def arrived(self, key: str) -> int:
-        """Bytes that whoever fetches `key` has so far."""
+    def arrived(self, key: str) -> tuple[int, bool]:
+        """Bytes that whoever fetches `key` has so far, and whether that is all of it."""
         try:
-            return os.stat(os.path.join(self.folder, "incoming", key)).st_size
+            seen = os.stat(os.path.join(self.folder, "incoming", key))
+            return seen.st_size, not seen.st_mode & 0o222
         except OSError:
-            return 0
+            return 0, False
 
     def remove(self, digest: str) -> bool:
         """Throw an object away unless it is in use."""
@@ -137,9 +138,9 @@ class Claim:
 
     def keep(self, digest: str) -> Held:
         """What was written has this sha256: make it an object, and hold it."""
+        os.fchmod(self.file, 0o444)  # tells those who wait that all has come: a disk may take its time
         os.fsync(self.file)
         size = os.fstat(self.file).st_size
-        os.fchmod(self.file, 0o444)
         os.utime(self.file, (time.time(), SEAL))
         path = self._cache.path_of(digest)
         os.makedirs(os.path.dirname(path), exist_ok=True)

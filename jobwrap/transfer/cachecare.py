@@ -63,7 +63,7 @@ def make_room(cache: Cache, size: int) -> bool:
 def _missing(cache: Cache, size: int, most: int) -> int:
     """Bytes that have to go before `size` more fit; what is on its way takes room, too."""
     where = os.statvfs(cache.folder)
-    under_way = sum(cache.arrived(name) for name in _listed(os.path.join(cache.folder, "incoming")))
+    under_way = sum(cache.arrived(name)[0] for name in _listed(os.path.join(cache.folder, "incoming")))
     used = sum(one.size for one in entries(cache)) + under_way
     return max(size - where.f_bavail * where.f_frsize, used + size - most)
 

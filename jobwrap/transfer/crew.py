@@ -31,6 +31,7 @@ class Crew:
 
     def __init__(self, link: Link, options: Options) -> None:
         self._link, self._options = link, options
+        self._errands: Sequence[Errand] = ()
         self._queue: SimpleQueue[Errand] = SimpleQueue()
         self._later: list[tuple[float, Errand]] = []
         self._attempts: dict[Attempt, Errand] = {}
@@ -44,6 +45,7 @@ class Crew:
 
     def run(self, errands: Sequence[Errand]) -> None:
         """Until all is said, or those who want the files are gone."""
+        self._errands = errands
         self._left = self._all = len(errands)
         for errand in errands:
             self._queue.put(errand)
@@ -83,7 +85,8 @@ class Crew:
             if self._over:
                 return
             under_way = [(attempt.progress, attempt.total) for attempt in self._attempts]
-            files, moved = self._all - self._left, self._moved + sum(one for one, _ in under_way)
+            waiting = sum(errand.elsewhere for errand in self._errands)
+            files, moved = self._all - self._left, self._moved + waiting + sum(one for one, _ in under_way)
             known = all(total is not None for _, total in under_way) and len(under_way) == self._left
             total = self._moved + sum(one or 0 for _, one in under_way) if known else None
             self._link.send(("progress", (files, self._all, moved, total)))

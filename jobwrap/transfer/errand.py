@@ -56,6 +56,11 @@ class Errand:
         """Whether the last try, though it failed, brought enough to count as none."""
         return False
 
+    @property
+    def elsewhere(self) -> int:
+        """Bytes that have come to another who fetches the same, while that is waited for."""
+        return 0
+
     def failed(self, trouble: Trouble) -> float | None:
         """After a failed try: the pause before the next one at this place, None to leave it."""
         if not isinstance(trouble, Passing):

@@ -84,6 +84,10 @@ class Inbound(Errand):
                 self._by_cache = None
         return self._straight.bring(protocol, place, attempt)
 
+    @property
+    def elsewhere(self) -> int:
+        return self._by_cache.elsewhere if self._by_cache else 0
+
     def headway(self) -> bool:
         sink = (self._by_cache or self._straight).sink
         before, here = self._furthest, sink.offset if sink else 0

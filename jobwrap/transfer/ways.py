@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from jobwrap.transfer.fetch import Wanted
 
 
+_FOR_THE_DISK = 10  # times as long as a slot may stand still, once it has all of the file
+
+
 class Brought(NamedTuple):
     """A file that is there: its bytes, its digest, "hit" or "miss" of the cache, and where it lies."""
 
@@ -55,6 +58,8 @@ class ByCache:
 
     A file with a sha256 is found by it; one without is asked for under its URL, and the server must say
     that the copy is still right.
+
+    elsewhere  bytes that another slot has of it, while that is waited for
     """
 
     def __init__(self, wanted: Wanted, part: str, room: Room, caches: list[Cache], patience: float) -> None:
@@ -63,7 +68,7 @@ class ByCache:
         self._digest = wanted.checksum[1] if wanted.checksum else ""
         self._claim: Claim | None = None
         self._key = ""
-        self._seen = (0.0, -1)  # when another slot's file was last seen to grow, and how long it was
+        self.elsewhere, self._grew = 0, time.monotonic()
         self.sink: Sink | None = None
 
     def bring(self, protocol: Protocol, place: str, attempt: Attempt) -> Brought:
@@ -71,7 +76,7 @@ class ByCache:
         try:
             return self._bring(protocol, place, attempt)
         except Busy:
-            self._check_growth(self._caches[-1].arrived(self._digest or of_url(place)))
+            self._check_growth(*self._caches[-1].arrived(self._digest or of_url(place)))
             raise
         except Trouble as trouble:
             if trouble.kind in (NO_SPACE, SCRATCH) and self._claim:
@@ -125,16 +130,17 @@ class ByCache:
             self._claim, self._key = cache.claim(key), key
             if not self._claim:
                 raise Busy
+            self.elsewhere = 0
             part, file = self._claim.path, self._claim.file
             self.sink = Sink(part, CacheRoom(cache), self._wanted.checksum, ("sha256",), file)
         assert self.sink
         return self.sink
 
-    def _check_growth(self, size: int) -> None:
-        now = time.monotonic()
-        if size != self._seen[1]:
-            self._seen = (now, size)
-        elif now - self._seen[0] > self._patience:
+    def _check_growth(self, size: int, whole: bool) -> None:
+        now, patience = time.monotonic(), self._patience * (_FOR_THE_DISK if whole else 1)
+        if size != self.elsewhere:
+            self._grew, self.elsewhere = now, size
+        elif now - self._grew > patience:
             raise PastCache("the slot that fetches it stands still")
 
     def _keep(self, place: str, sink: Sink) -> Brought:
@@ -167,6 +173,7 @@ class ByCache:
         return Brought(held.size, ("sha256", held.digest), came_by, path)
 
     def forget(self) -> None:
+        self.elsewhere = 0
         if self.sink:
             self.sink.forget()
             self.sink = None

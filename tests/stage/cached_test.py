@@ -86,7 +86,7 @@ def test_a_dry_run_says_that_it_is_there(node):
 
 def test_when_the_job_that_downloads_is_killed_another_takes_over(node):
     first = node.slot("first").start(*node.words(*SHOW))
-    while not node.cache.arrived(SHA256):
+    while not node.cache.arrived(SHA256)[0]:
         time.sleep(0.01)
     slot = node.slot("second")
     second = slot.start(*node.words(*SHOW))
@@ -103,7 +103,7 @@ def test_when_the_job_that_downloads_is_killed_another_takes_over(node):
 def test_a_job_that_is_ended_while_it_fetches_leaves_the_download_to_the_next(node):
     slot = node.slot("first")
     first = slot.start(*node.words(*SHOW))
-    while not node.cache.arrived(SHA256):
+    while not node.cache.arrived(SHA256)[0]:
         time.sleep(0.01)
     first.terminate()
     assert slot.end(first).record["end"]["failure"] == "batch.terminated"

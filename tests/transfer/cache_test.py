@@ -14,7 +14,7 @@ import pytest
 from jobwrap.failures import JobwrapError
 from jobwrap.transfer.cache import SEAL, Cache, open_caches
 from jobwrap.transfer.cachecare import entries, is_right, make_room, sweep
-from jobwrap.transfer.fetch import Wanted, fetch_all, find_cached
+from jobwrap.transfer.fetch import Fetching, Wanted, fetch_all, find_cached
 from tests.transfer.conftest import SWIFT
 from tests.transfer.fault_server import CONTENT, SHA256
 
@@ -172,6 +172,22 @@ def test_a_slot_that_stands_still_with_its_claim_is_passed_by(faults, cache, tmp
     claim.drop()
 
 
+def test_a_slot_that_has_all_of_it_and_waits_for_its_disk_is_waited_for(faults, cache, tmp_path):
+    claim = cache.claim(SHA256)
+    os.write(claim.file, CONTENT)
+    os.fchmod(claim.file, 0o444)
+    wanted = Wanted("x", (f"{faults.url}/ok",), RIGHT, str(tmp_path / "x"))
+    fetching, seen = Fetching([wanted], SWIFT._replace(cache=cache.folder)), []
+    fetching.progress = seen.append
+    end = time.monotonic() + 3 * (SWIFT.ramp_up + SWIFT.window)
+    while time.monotonic() < end:
+        assert fetching.read(0.1) is None
+    claim.keep(SHA256)
+    (fetched,) = fetching.wait()
+    assert (fetched.cache, faults.asked()) == ("hit", [])
+    assert seen[0].bytes == len(CONTENT)
+
+
 def test_what_dead_slots_left_is_swept(cache):
     claim = cache.claim("held")
     os.close(cache.claim("dead").file)
@@ -213,7 +229,7 @@ def test_eight_at_once_make_one_download(faults, cache, tmp_path):
 
 def test_when_the_one_that_downloads_is_killed_another_takes_over(faults, cache, tmp_path):
     first = start(f"{faults.url}/slowly", SHA256, tmp_path / "first", cache)
-    while not cache.arrived(SHA256):
+    while not cache.arrived(SHA256)[0]:
         time.sleep(0.01)
     second = start(f"{faults.url}/slowly", SHA256, tmp_path / "second", cache)
     time.sleep(0.5)
