@@ -16,7 +16,7 @@ from jobwrap.node.gpu import verify
 from jobwrap.node.survey import Node
 from jobwrap.record.exitrecord import without_secrets
 from jobwrap.settings import Settings
-from jobwrap.stage.plan import Staging, plan_staging
+from jobwrap.stage.plan import Staging, copied_paths, plan_staging
 
 if TYPE_CHECKING:
     from jobwrap.launch.credentials import Credential
@@ -60,6 +60,7 @@ def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ:
         inputs = [
             Mount(each.source, f"{job.target}/{each.name}") for each in staging.bound if not each.in_place
         ]
+        inputs += [Mount(path, "") for path in copied_paths(staging)]
         mounts, dropped = plan_mounts(job, settings, node, inputs, environ)
         image = _with_driver(image, node)
         more, seen = _gpu_mounts(job, node, settings, image)

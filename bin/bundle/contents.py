@@ -36,7 +36,7 @@ VERBS = r"^jobwrap/node/(?!gpunodes|nvml)"
 # What only a failed task, a pull, an archive or an option asks for waits there too: it would be an eighth
 # of what each launch unpacks.
 SELDOM = (
-    r"^jobwrap/(destinations|job/environment|reraise|evidence/(judge|signals|words|program)"
+    r"^jobwrap/(destinations|reraise|evidence/(judge|signals|words|program)"
     r"|image/(ldcache|nvidia|published|pull|registry|trust)"
     r"|launch/(credentials|pause|streams)"
     r"|node/(describe|gpunodes|nvml|report|table|trial)"

@@ -45,6 +45,7 @@ def plan_mounts(
 ) -> tuple[tuple[Mount, ...], tuple[Dropped, ...]]:
     """All mounts in the order in which they are made, and those dropped.
 
+    An input without a target is one that will be copied: it is judged alike, and not mounted.
     JobwrapError policy.forbidden for a bind that no site would allow, job.usage for a source that the
     job asks for and that is not there, and for a target of scratch where something else has to be.
     """
@@ -75,7 +76,8 @@ def plan_mounts(
         if settings.bind_sources is not None:
             free = () if mount in asked else (node.cvmfs, os.path.realpath(job.scratch))
             _must_be_the_sites(found, (*free, *(there[top] or top for top in settings.bind_sources)))
-        mounts.append(found)
+        if mount.target:
+            mounts.append(found)
     return tuple(mounts), tuple(Dropped(source, "it is not on this node") for source in dropped)
 
 

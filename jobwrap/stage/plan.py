@@ -87,6 +87,11 @@ def _by_path(job: Job, cvmfs: str, deadline: float) -> Staging:
     return Staging(tuple(bound), tuple(wanted), tuple(reasons), skipped)
 
 
+def copied_paths(staging: Staging) -> tuple[str, ...]:
+    """Paths of the node that are read though they are not bound: archives to unpack."""
+    return tuple(place for each in staging.wanted for place in each.places if place.startswith("/"))
+
+
 def with_paths(job: Job, paths: Mapping[str, str]) -> Job:
     """The job whose inputs of these names are on the node by now."""
     inputs = (

@@ -236,7 +236,8 @@ def test_no_bind_and_no_input_shows_a_credential(jobwrap, sent, tmp_path, source
     (tmp_path / "home/.ssh").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "creds")
     environ = {**sent, "HOME": str(tmp_path / "home")}
-    for way in (f"--bind={tmp_path / source}:/srv/seen", f"--input=seen={tmp_path / source}"):
-        ran = jobwrap.run(*DEBIAN, way, "--", "touch", "ran", environ=environ)
+    bind, named = f"--bind={tmp_path / source}:/srv/seen", f"--input=seen={tmp_path / source}"
+    for way in ((bind,), (named,), (named, "--unpack=seen")):
+        ran = jobwrap.run(*DEBIAN, *way, "--", "touch", "ran", environ=environ)
         assert ran.record["end"]["failure"] == "policy.forbidden"
         assert not (jobwrap.scratch / "ran").exists()

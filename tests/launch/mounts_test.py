@@ -27,9 +27,11 @@ def planned(scratch, source, way, **settings):
     """The mounts of a job that asks for `source` in this way."""
     job = Job(("true",), scratch=str(scratch))
     mount = Mount(str(source), "/srv/seen")
+    if way == "copied":
+        mount = Mount(str(source), "")
     if way == "bind":
         job = job._replace(binds=(Bind(*mount),))
-    inputs = [mount] if way == "input" else []
+    inputs = [] if way == "bind" else [mount]
     return plan_mounts(job, Settings(**settings), node(), inputs, {})[0]
 
 
@@ -132,3 +134,14 @@ def test_no_job_sees_the_tokens_that_the_site_sends(scratch, tmp_path, way):
     for source in ("site", "site/token", "site/robot.pem"):
         assert failure(scratch, tmp_path / source, way, transfer=transfer) == "policy.forbidden"
     assert planned(scratch, tmp_path / "site/data", way, transfer=transfer)
+
+
+def test_what_is_copied_is_judged_as_what_is_bound_and_not_mounted(scratch, tmp_path):
+    (tmp_path / "allowed").mkdir()
+    (tmp_path / "link").symlink_to("/etc")
+    for source in ("/proc/version", scratch / ".jobwrap/record.json"):
+        assert failure(scratch, source, "copied") == "policy.forbidden"
+    sources = {"bind_sources": (f"{tmp_path}/allowed",)}
+    assert failure(scratch, tmp_path / "link", "copied", **sources) == "policy.forbidden"
+    without = planned(scratch, tmp_path / "allowed", "copied", **sources)
+    assert str(tmp_path / "allowed") not in {mount.source for mount in without}
