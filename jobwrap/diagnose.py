@@ -6,9 +6,10 @@ import errno
 import os
 import re
 import signal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobwrap.failures import USER, JobwrapError
+from jobwrap.record.exitrecord import failure_of
 from jobwrap.signals import terminated
 
 if TYPE_CHECKING:
@@ -167,3 +168,16 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def as_end(ending: Ending) -> dict[str, Any]:
+    """What the exit record says under `end`."""
+    return {
+        "of": ending.of,
+        "code": ending.code,
+        "signal": ending.signal,
+        **(failure_of(ending.error) if ending.error else {"failure": None}),
+        "evidence": list(ending.evidence),
+        "guess": ending.guess and ending.guess._asdict(),
+        **({"checkpoint": True} if ending.checkpoint else {}),
+    }

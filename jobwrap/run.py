@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from jobwrap.asked import Asked, read_asked
 from jobwrap.control import Control
-from jobwrap.diagnose import Ending, diagnose, failed, unforeseen, with_infra_code
+from jobwrap.diagnose import Ending, as_end, diagnose, failed, unforeseen, with_infra_code
 from jobwrap.failures import JOBWRAP, JobwrapError
 from jobwrap.job.spec import Job
 from jobwrap.log import Log
 from jobwrap.look_around import look_around
 from jobwrap.record import journal
-from jobwrap.record.exitrecord import ExitRecord, failure_of, without_secrets
+from jobwrap.record.exitrecord import ExitRecord
 from jobwrap.record.journal import Journal
 from jobwrap.record.redact import Secrets, secrets_of
 from jobwrap.signals import Signals
@@ -24,11 +24,9 @@ if TYPE_CHECKING:
     from jobwrap.arrivals import Arrivals
     from jobwrap.launch.credentials import Given
     from jobwrap.launch.streams import Streams
-    from jobwrap.launch.supervise import Container, TaskEnd
+    from jobwrap.launch.supervise import Container
     from jobwrap.launch.watch import Watch
     from jobwrap.plan import Plan
-    from jobwrap.stage.outputs import Delivered
-    from jobwrap.transfer.options import Options
 
 
 _LONG = 300.0  # seconds of a task of which what costs a fifth of a second is less than a thousandth
@@ -75,7 +73,7 @@ class Run:
             ending = failed(error)
         self._signals.raising = False
         ending = with_infra_code(ending, self._job.infra_exit_code)
-        self._record.finish(_end(ending))
+        self._record.finish(as_end(ending))
         self._journal.finish(self._record.fields)
         if self._journal.delivered:
             self._control.remove()
@@ -137,7 +135,7 @@ class Run:
             if guard:
                 guard.close()
         self._begin("stage-out")
-        self._record.note(usage=_usage(end, watch))
+        self._record.note(usage=watch.total(end))
         self._record.moments = end.moments
         ending = diagnose(end, self._job, _runtime_name(plan), plan.node.container)
         ending = evidence.weigh(ending, plan, self._record.fields["usage"], self._stream_ends())
@@ -248,11 +246,6 @@ class Run:
 
         return Arrivals(self._asked, self._record, self._log)
 
-    def _transfer_options(self) -> Options:
-        from jobwrap.transfer.options import options_of
-
-        return options_of(self._asked.settings, os.environ)
-
     def _stream_ends(self) -> tuple[str, ...] | None:
         """Notes what became of the task's streams; the last lines of stderr, None where it is ours."""
         if not self._streams:
@@ -265,36 +258,11 @@ class Run:
         return self._streams.evidence()
 
     def _stage_out(self, ending: Ending) -> Ending:
-        wanted = {"success": ending.code == 0, "failure": ending.code != 0, "always": True}[
-            self._job.output_on
-        ]
-        if not self._job.outputs or not wanted or ending.of != "task" or ending.checkpoint:
-            return ending  # none of them is final as long as the task goes on another time
-        from jobwrap.stage.outputs import StageOut
-        from jobwrap.transfer.credentials import identities
-        from jobwrap.transfer.progress import progress_line
+        if not self._job.outputs:
+            return ending
+        from jobwrap.departures import Departures
 
-        withheld = identities(os.environ, more=(self._journal.target,))
-        leaving = StageOut(self._job.outputs, self._job.scratch, withheld)
-        line = progress_line("stage-out", self._asked.call, self._log.tell)
-        try:
-            leaving.deliver(self._transfer_options(), line)
-        except JobwrapError as error:
-            if ending.code:  # the task's own end is what counts
-                return ending._replace(evidence=(*ending.evidence, error.sentence))
-            return failed(error)
-        finally:
-            if line:
-                line.end()
-            self._note_outputs(leaving.delivered)
-        return ending
-
-    def _note_outputs(self, delivered: list[Delivered]) -> None:
-        self._record.note(
-            outputs=[{**each._asdict(), "url": without_secrets(each.url)} for each in delivered]
-        )
-        for output in self._record.fields["outputs"]:
-            self._log.info("delivered", **output)
+        return Departures(self._asked, self._record, self._log).deliver(ending, self._journal.target)
 
 
 def _unforeseen(error: Exception, secrets: Secrets) -> JobwrapError:
@@ -310,32 +278,6 @@ def _unforeseen(error: Exception, secrets: Secrets) -> JobwrapError:
 def _refuse(error: JobwrapError) -> int:
     say(error.sentence)
     return failed(error).code
-
-
-def _end(ending: Ending) -> dict[str, Any]:
-    return {
-        "of": ending.of,
-        "code": ending.code,
-        "signal": ending.signal,
-        **(failure_of(ending.error) if ending.error else {"failure": None}),
-        "evidence": list(ending.evidence),
-        "guess": ending.guess and ending.guess._asdict(),
-        **({"checkpoint": True} if ending.checkpoint else {}),
-    }
-
-
-def _usage(end: TaskEnd, watch: Watch) -> dict[str, Any]:
-    from jobwrap.launch.usage.result import usage_fields
-
-    ended_well = end.said.status == 0
-    usage = usage_fields(
-        end.seconds, watch.usage(at_the_end=not ended_well), end.said.usage, end.kept and end.kept.used
-    )
-    if end.stopped:
-        usage["stopped_seconds"] = round(end.stopped, 4)
-    if end.kept:
-        usage.update(processes_left=end.kept.left, processes_stuck=end.kept.stuck)
-    return usage
 
 
 def _runtime_name(plan: Plan) -> str:

@@ -72,7 +72,8 @@ class Container:
         self.keeper = signals.keeper = self._keeper.pid
 
     def open(self, settings: Iterable[tuple[str, str]]) -> None:
-        """Lets the task start with these variables."""
+        """Lets the task start with these variables; from here on signals are the task's."""
+        self._signals.raising = False
         self._gate.open(settings)
 
     def wait(self, limit: float | None, watch: Watch, standing: Standing) -> TaskEnd:
@@ -81,7 +82,6 @@ class Container:
         A signal that ends the job, or a limit, is TERM to the task, and after the grace period KILL. What
         hangs where nothing can kill it is left.
         """
-        self._signals.raising = False
         clock = Clock(limit, self._grace)
         self._signals.stood = clock.was_stopped
         poll = select.poll()

@@ -16,6 +16,7 @@ from jobwrap.settings import Settings
 
 if TYPE_CHECKING:
     from jobwrap.launch.cgroup_limit import Divided
+    from jobwrap.launch.supervise import TaskEnd
 
 _NOTED = 5.0  # seconds between two notes, at least
 
@@ -78,6 +79,16 @@ class Watch:
             self._sampler.sample()
         fields = self._sampler.result()
         return {**fields, "crossed": self._crossed} if self._crossed else fields
+
+    def total(self, end: TaskEnd) -> dict[str, Any]:
+        """The exit record's fields on usage, once all of the task has ended."""
+        seen = self.usage(at_the_end=end.said.status != 0)
+        fields = usage_fields(end.seconds, seen, end.said.usage, end.kept and end.kept.used)
+        if end.stopped:
+            fields["stopped_seconds"] = round(end.stopped, 4)
+        if end.kept:
+            fields.update(processes_left=end.kept.left, processes_stuck=end.kept.stuck)
+        return fields
 
     def close(self) -> None:
         """The task has ended."""
