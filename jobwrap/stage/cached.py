@@ -25,7 +25,9 @@ def by_cache(staging: Staging, job: Job, settings: Settings, environ: Mapping[st
         each.name: each.checksum[1] for each in staging.wanted if each.checksum and _can_be_cached(each)
     }
     try:
-        there = ask(_there, settings.cache, digests, deadline=settings.deadline, what=settings.cache)
+        there, fillable = ask(
+            _there, settings.cache, digests, deadline=settings.deadline, what=settings.cache
+        )
     except (Hung, OSError, RuntimeError) as error:
         reason = f"the node's cache {settings.cache} is not used: {error}"
         return staging._replace(no_cache=reason, reasons=(*staging.reasons, reason))
@@ -41,7 +43,7 @@ def by_cache(staging: Staging, job: Job, settings: Settings, environ: Mapping[st
     return staging._replace(
         wanted=wanted,
         cached=cached,
-        sharing=any(not each.unpack and _can_be_cached(each) for each in wanted),
+        sharing=fillable and any(not each.unpack and _can_be_cached(each) for each in wanted),
         reasons=(*staging.reasons, *(f"input {each.name}: {each.path} is bound" for each in cached)),
     )
 
@@ -51,12 +53,14 @@ def _can_be_cached(each: Input) -> bool:
     return each.checksum is None or each.checksum[0] == "sha256"
 
 
-def _there(folder: str, digests: Mapping[str, str]) -> list[str]:
-    """Names of those that a cache in `folder` seems to have; asked in a child, since it may hang."""
-    own = os.path.join(folder, f"u{os.getuid()}")
-    if not os.path.isdir(folder):
-        return []
-    return [name for name, digest in digests.items() if any(_lies_in(top, digest) for top in (folder, own))]
+def _there(folder: str, digests: Mapping[str, str]) -> tuple[list[str], bool]:
+    """Names of those that a cache in `folder` seems to have, and whether we may add to it.
+
+    Asked in a child, since it may hang.
+    """
+    tops = (folder, os.path.join(folder, f"u{os.getuid()}"))
+    found = [name for name, digest in digests.items() if any(_lies_in(top, digest) for top in tops)]
+    return found, any(os.access(top, os.W_OK) for top in tops)
 
 
 def _lies_in(top: str, digest: str) -> bool:

@@ -76,6 +76,13 @@ def test_the_next_job_finds_it_without_a_download_and_its_record_says_so(node):
     assert bound in ran.record["container"]["mounts"]
 
 
+def test_a_policy_on_binds_is_about_what_jobs_ask_for(node):
+    with open(node.folder / "site.toml", "a") as file:
+        file.write("[policy]\nbind_sources = []\n")
+    for name in ("fetched", "found"):
+        assert node.slot(name).run(*node.words(*SHOW)).stdout == f"{SHA256}  data\n"
+
+
 def test_a_dry_run_says_that_it_is_there(node):
     node.slot("a").run(*node.words("--", "true"))
     ran = node.slot("b").run(*node.words("--dry-run", "--", "true"))

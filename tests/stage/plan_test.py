@@ -57,6 +57,12 @@ def test_what_will_come_by_the_cache_is_waited_for_with_the_launch(more, sharing
     assert plan(input_).sharing is False
 
 
+def test_nothing_is_waited_for_where_no_cache_could_be_filled(tmp_path):
+    settings = Settings(cache=str(tmp_path / "none"))
+    job = Job(("x",), inputs=(Input("data", (URL,)),), scratch="/scratch")
+    assert not plan_staging(job, "/cvmfs", settings, {}).sharing
+
+
 def test_a_file_url_means_a_path_of_this_node_only(tmp_path):
     (tmp_path / "a b").write_text("content")
     for place in (f"file://{tmp_path}/a%20b", f"file://localhost{tmp_path}/a%20b", f"file:{tmp_path}/a%20b"):
