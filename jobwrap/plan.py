@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobwrap.failures import JobwrapError
 from jobwrap.image.choose import Choice, Image
+from jobwrap.image.reference import PATH, parse_reference
 from jobwrap.job.spec import Job
 from jobwrap.launch.command import container_command
 from jobwrap.launch.environment import Environment, plan_environment
@@ -60,7 +61,7 @@ def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ:
         inputs = [
             Mount(each.source, f"{job.target}/{each.name}") for each in staging.bound if not each.in_place
         ]
-        inputs += [Mount(path, "") for path in copied_paths(staging)]
+        inputs += [Mount(path, "") for path in (*copied_paths(staging), *_named_path(image, node, settings))]
         mounts, dropped = plan_mounts(job, settings, node, inputs, environ)
         image = _with_driver(image, node)
         more, seen = _gpu_mounts(job, node, settings, image)
@@ -120,6 +121,13 @@ def _credentials(
 
     credentials = find(job.credentials, environ, job.scratch)
     return credentials, variables(credentials, job), reasons(credentials)
+
+
+def _named_path(image: Image, node: Node, settings: Settings) -> tuple[str, ...]:
+    """The path of an image that the job named by its path: all of it will be seen, as of a bind."""
+    named = parse_reference(image.asked, "/").kind == PATH and image.asked != settings.default_image
+    trees = tuple(f"{top.rstrip('/')}/" for top in (node.cvmfs, *settings.image_trees))
+    return (image.path,) if named and not image.path.startswith(trees) else ()
 
 
 def _with_driver(image: Image, node: Node) -> Image:

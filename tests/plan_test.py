@@ -67,3 +67,23 @@ def test_what_the_site_left_out_of_the_driver_stays_left_out(bound):
 @pytest.mark.parametrize(("gpus", "vendor"), [((), "nvidia"), (("GPU-b",), "amd")])
 def test_bubblewrap_is_told_no_driver_without_a_gpu_of_nvidias(bound, gpus, vendor):
     assert bound("bwrap", gpus, vendor)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "path", "judged"),
+    [
+        ("/", "/", True),
+        ("./image", "/s/image", True),
+        ("image.sif", "/s/image.sif", True),
+        ("file:///home/x", "/home/x", True),
+        ("/cvmfs/images/x", "/cvmfs/images/x", False),
+        ("/trees/x", "/trees/x", False),
+        ("htc/debian:12", "/elsewhere/x", False),  # of the site's catalog
+        ("osdf:///x.sif", "/s/.jobwrap/image.sif", False),
+        ("/opt/default.sif", "/opt/default.sif", False),
+    ],
+)
+def test_an_image_that_a_job_names_by_its_path_is_judged_as_a_bind_is(asked, path, judged):
+    settings = Settings(image_trees=("/trees",), default_image="/opt/default.sif")
+    found = plan._named_path(Image(asked=asked, path=path), SimpleNamespace(cvmfs="/cvmfs"), settings)
+    assert found == ((path,) if judged else ())

@@ -121,6 +121,17 @@ def test_a_job_cannot_loosen_the_sites_network(tmp_path, jobwrap, runtime):
     assert ran.stdout == "1\n1\n"
 
 
+@pytest.mark.parametrize("image", ["/", "/home", "..", "/proc", "secret"])
+def test_no_folder_that_may_not_be_bound_is_an_image(jobwrap, runtime, tmp_path, image):
+    (tmp_path / "secret/.ssh").mkdir(parents=True)
+    image = tmp_path / image if image == "secret" else image
+    environ = {"HOME": "/home/job" if image == "/home" else str(tmp_path / "secret")}
+    if image == "/home":
+        Path("/home/job/.ssh").mkdir(exist_ok=True)
+    ran = jobwrap.run(*runtime, "--image", image, "--", "true", environ=environ)
+    assert ran.record["end"]["failure"] == "policy.forbidden"
+
+
 def test_temporary_files_lie_on_the_disk_of_scratch(jobwrap, runtime):
     script = "stat -c %d . /tmp /var/tmp; pwd; echo $HOME $TMPDIR; df -P /tmp | tail -1"
     said = jobwrap.run(*runtime, "--image", "htc/debian:12", "--", "sh", "-c", script).stdout.splitlines()
