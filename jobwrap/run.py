@@ -134,7 +134,7 @@ class Run:
                 self._given.remove()
             if guard:
                 guard.close()
-        self._begin("stage-out")
+        self._begin("stage-out", write=bool(self._job.outputs))  # without any the last word is near
         self._record.note(usage=watch.total(end))
         self._record.moments = end.moments
         ending = diagnose(end, self._job, _runtime_name(plan), plan.node.container)
@@ -151,6 +151,7 @@ class Run:
         node, choice = look_around(self._job, settings, os.environ, self._asked.machine_ad)
         with choice:
             # All that is imported until the launch is imported while the image is looked at.
+            from jobwrap.launch import environment, gate, keeper, supervise  # noqa: F401
             from jobwrap.plan import as_record, bring_image, make_plan
 
             self._begin("plan", sync=True)  # and the disk is waited for
@@ -161,10 +162,11 @@ class Run:
             self._log.debug(reason)
         return plan
 
-    def _begin(self, phase: str, *, sync: bool = False) -> None:
+    def _begin(self, phase: str, *, sync: bool = False, write: bool = True) -> None:
         self._record.begin(phase)
         self._log.info(phase)
-        self._journal.write(self._record.fields, sync=sync)
+        if write:
+            self._journal.write(self._record.fields, sync=sync)
 
     def _start(self, plan: Plan) -> Container:
         from jobwrap.launch.environment import runtime_environment

@@ -12,6 +12,7 @@ from jobwrap.failures import JobwrapError
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 HANDED_ON = (signal.SIGUSR1, signal.SIGUSR2)
 PAUSING = (signal.SIGTSTP, signal.SIGCONT)
+_SOON = 0.005  # seconds
 
 
 class Signals:
@@ -40,7 +41,7 @@ class Signals:
             signal.signal(number, self._take)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
-    def _take(self, number: int, _frame: FrameType | None) -> None:
+    def _take(self, number: int, frame: FrameType | None) -> None:
         if number in PAUSING:
             self._pause(stop=number == signal.SIGTSTP)
             return
@@ -50,8 +51,15 @@ class Signals:
         if self.ended_by:
             return  # the first is being acted on; a second must not break that off
         self.ended_by = number
-        if self.raising:
-            raise terminated(number)
+        self._end(number, frame)
+
+    def _end(self, _number: int, frame: FrameType | None) -> None:
+        """Raises; but an import that is broken off leaves half a module, or keeps the exception to itself."""
+        if self.raising and _imports(frame):
+            signal.signal(signal.SIGALRM, self._end)
+            signal.setitimer(signal.ITIMER_REAL, _SOON)
+        elif self.raising:
+            raise terminated(self.ended_by)
 
     def _pause(self, *, stop: bool) -> None:
         self._stop = stop
@@ -86,6 +94,15 @@ class Signals:
             pass
         new, self._new = self._new, []
         return new
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether what runs at this moment is part of an import."""
+    while frame:
+        if frame.f_code.co_filename.startswith("<frozen importlib."):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def terminated(number: int) -> JobwrapError:

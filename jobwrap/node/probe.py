@@ -78,6 +78,8 @@ class Pending:
 
     def came(self) -> bool:
         """Whether the answer is there; never blocks."""
+        if self._source < 0:
+            return True
         try:
             while block := os.read(self._source, 1 << 16):
                 self._blob += block
@@ -92,8 +94,8 @@ class Pending:
     def answer(self, deadline: float) -> Any:
         """The answer, waited for until `deadline` seconds after the question; raises as ask() does."""
         (blob,) = _read_all([self._source], self._began + deadline - time.monotonic())
-        _end(self._child, self._source, killed=blob is None)
-        self._source = -1
+        source, self._source = self._source, -1  # first: a signal may break off the wait for the child
+        _end(self._child, source, killed=blob is None)
         answer = Hung(self._what, deadline) if blob is None else _heard(blob, self._what)
         if isinstance(answer, Exception):
             raise answer
@@ -102,8 +104,8 @@ class Pending:
     def abandon(self) -> None:
         """Nobody wants to know any more."""
         if self._source >= 0:
-            _end(self._child, self._source, killed=True)
-            self._source = -1
+            source, self._source = self._source, -1
+            _end(self._child, source, killed=True)
 
 
 def _begin(question: Callable[..., Any], args: tuple[object, ...]) -> tuple[int, int]:

@@ -59,16 +59,22 @@ class Child:
             yield message
 
     def end(self) -> None:
-        """Kill it with all that it started. One that hangs in a dead mount is left to the mount's end."""
-        os.close(self._life)
+        """Kill it with all that it started. One that hangs in a dead mount is left to the mount's end.
+
+        A signal's handler may break it off at any point; it can be called again.
+        """
+        self._life = _closed(self._life)
         for kill, whom in ((os.killpg, self.pid), (os.kill, self.pid)):  # it may not lead its group yet
             try:
                 kill(whom, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        if self._gone(1.0):
-            os.waitpid(self.pid, 0)
-        os.close(self._messages)
+        if self._messages >= 0 and self._gone(1.0):
+            try:
+                os.waitpid(self.pid, 0)
+            except ChildProcessError:
+                pass  # it was waited for before
+        self._messages = _closed(self._messages)
 
     def _gone(self, seconds: float) -> bool:
         """Whether it ends in time: the end of its messages is the end of it."""
@@ -77,6 +83,16 @@ class Child:
             if self._poll.poll(left * 1000) and not os.read(self._messages, 1 << 16):
                 return True
         return False
+
+
+def _closed(descriptor: int) -> int:
+    """-1, once the descriptor is closed, or was before."""
+    if descriptor >= 0:
+        try:
+            os.close(descriptor)
+        except OSError:
+            pass  # a signal came between the closing and its noting
+    return -1
 
 
 class Link:
