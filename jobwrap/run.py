@@ -195,7 +195,6 @@ class Run:
             inherited=gate.inherited,
             locks=(self._control.lock,),
             output=stdout,
-            contained=not self._job.here,
             doomed=self._control.given,
         )
         return Container(start, gate, self._signals, self._job.grace)

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 # What jobwrap itself handles; the keeper must live through them, the task gets them by the control pipe.
 _HANDLED = (*ENDING, *HANDED_ON, *PAUSING)
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, linux/prctl.h
-# Milliseconds. A contained task orphans nobody outside, and the runtime's helpers are orphaned only if it
-# is killed: there is time, and the runtime starts faster alone.
-_QUIET = 300
 _NO_PROGRAM = 127 << 8  # the wait status of what a shell could not execute
 _PATIENCE = 10.0  # seconds for killed processes to be gone; one in an uninterruptible wait never is
 _UNUSED = Usage(*[0] * len(Usage._fields))
@@ -42,7 +39,6 @@ class Start(NamedTuple):
     inherited  numbers that it finds under the same number; output becomes its stdout, error its stderr
     locks      descriptors that the keeper holds as long as it lives
     doomed     a folder whose files are removed at the end, whatever ended jobwrap; "" for none
-    contained  whether a PID namespace ends what the task leaves behind; else only the keeper can
     """
 
     argv: tuple[str, ...]
@@ -52,7 +48,6 @@ class Start(NamedTuple):
     inherited: Sequence[int]
     locks: Sequence[int] = ()
     output: int = 1
-    contained: bool = True
     doomed: str = ""
 
 
@@ -92,7 +87,8 @@ class Keeper:
     def send(self, number: int) -> None:
         """Hands a signal on to the runtime, which hands it on to the task."""
         try:
-            os.write(self._control, bytes([number]))
+            if self._control >= 0:
+                os.write(self._control, bytes([number]))
         except BrokenPipeError:
             pass  # it has ended; the report says how
 
@@ -129,19 +125,18 @@ def _keep(start: Start, control: int, report: int) -> None:
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake)
-    if not start.contained:
-        _adopt_orphans()
     try:
         runtime = _spawn(start)
     except OSError as error:
         os.write(start.error, f"FATAL: {start.argv[0]} cannot be executed: {error.strerror}\n".encode())
         os.write(report, marshal.dumps((_NO_PROGRAM, tuple(_UNUSED), 0, 0)))
         os._exit(0)
+    _adopt_orphans()  # the runtime has started nothing yet, and needs no millisecond more for it
     # The task's own streams end when the task does, not when the keeper does.
     null = os.open(os.devnull, os.O_RDWR)
     for mine in (0, 1, 2, start.error, *start.inherited):
         os.dup2(null, mine)
-    status, used, stays = _watch(runtime, control, wake_read, adopts=not start.contained)
+    status, used, stays = _watch(runtime, control, wake_read)
     left, stuck, used = _kill_the_rest(used, 0 if stays else _PATIENCE)
     _empty(start.doomed)
     os.write(report, marshal.dumps((status, tuple(used), left, stuck)))
@@ -181,14 +176,16 @@ def _close_all_but(*kept: int) -> None:
 def _adopt_orphans() -> None:
     """Makes the keeper the parent of what its descendants leave behind."""
     try:
-        import ctypes  # only here, and while the runtime starts
+        import _ctypes  # what ctypes itself is made of, without the 6 ms that its import takes
 
-        ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0)
-    except (ImportError, OSError, AttributeError):
-        pass  # a Python without ctypes; what is left is the first process's to adopt
+        everything = _ctypes.dlopen(None, os.RTLD_NOW)  # type: ignore[arg-type]  # this process
+        prctl = _ctypes.dlsym(everything, "prctl")
+        _ctypes.call_function(prctl, (_SUBREAPER, 1, 0, 0, 0))
+    except (ImportError, OSError, AttributeError, TypeError):
+        pass  # a Python without it; what is left is the first process's to adopt
 
 
-def _watch(runtime: int, control: int, wake: int, *, adopts: bool) -> tuple[int, Usage, bool]:
+def _watch(runtime: int, control: int, wake: int) -> tuple[int, Usage, bool]:
     """The runtime's wait status, what was used, and whether it stays, since not even SIGKILL ended it."""
     gone_by = 0.0
     used = _UNUSED
@@ -196,14 +193,9 @@ def _watch(runtime: int, control: int, wake: int, *, adopts: bool) -> tuple[int,
     poll.register(control, select.POLLIN)
     poll.register(wake, select.POLLIN)
     while True:
-        ready = poll.poll(
-            max(0, gone_by - time.monotonic()) * 1000 if gone_by else None if adopts else _QUIET
-        )
+        ready = poll.poll(max(0, gone_by - time.monotonic()) * 1000 if gone_by else None)
         if gone_by and time.monotonic() >= gone_by:
             return int(signal.SIGKILL), used, True
-        if not adopts and {descriptor for descriptor, _ in ready} != {wake}:
-            _adopt_orphans()
-            adopts = True
         for descriptor, _ in ready:
             if descriptor == wake:
                 os.read(wake, 4096)

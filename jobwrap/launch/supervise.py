@@ -16,6 +16,7 @@ from jobwrap.failures import JobwrapError
 from jobwrap.launch.clock import NEVER, Clock
 from jobwrap.launch.gate import Gate, Said
 from jobwrap.launch.keeper import Keeper, Kept, Start
+from jobwrap.launch.tree import send_below
 from jobwrap.signals import ENDING, Signals
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Container:
         sources = {self._gate.status: self._gate.hear, self._words: self._hear_runtime}
         for descriptor in (*sources, self._signals.wake, self._keeper.report):
             poll.register(descriptor, select.POLLIN)
-        ended = 0.0  # when the keeper said so
+        kept, ended = None, 0.0  # when the keeper said so
         while not ended or sources:
             left = min(clock.left(), watch.left(), self._left(standing), _DRAIN if ended else NEVER)
             ready = _sleep(poll, clock, left)
@@ -96,17 +97,18 @@ class Container:
                 break  # who holds them open can't be killed
             for descriptor in ready:
                 if descriptor == self._keeper.report:
-                    ended = time.monotonic()
                     watch.close()
                     poll.unregister(descriptor)
+                    self._signals.keeper = 0  # no other process may be taken for it
+                    kept, ended = self._keeper.end(), time.monotonic()
                 elif descriptor in sources and not sources[descriptor]():
                     poll.unregister(descriptor)
                     del sources[descriptor]
             self._hand_on(clock, watch)
             if not ended:
                 self._doubt(standing)
-        self._signals.keeper = 0  # no other process may be taken for it
-        kept = self._keeper.end()
+            elif not kept:
+                self._end_unkept()
         seconds = time.monotonic() - clock.started
         return TaskEnd(
             said=self._gate.said,
@@ -155,6 +157,13 @@ class Container:
         # The gate gets it itself, since not every runtime hands signals on; KILL is for the whole container.
         if number == signal.SIGKILL or not self._gate.signal(number):
             self._keeper.send(number)
+
+    def _end_unkept(self) -> None:
+        """Somebody has killed the keeper: a task that would outlive jobwrap may not go on."""
+        if self._gate.pid:
+            send_below(self._gate.pid, signal.SIGKILL)
+            self._gate.signal(signal.SIGKILL)
+            self._gate.pid = 0
 
     def abandon(self) -> str:
         """Ends the container whose task never started; the runtime's words so far."""
