@@ -66,10 +66,11 @@ def send_below(pid: int, number: int) -> int:
     """
     sent: set[int] = set()
     for _ in range(_LOOKS):
-        new = set(find_below(pid).pids) - sent
+        # Parents first: who sees a child killed could still go on.
+        new = [each for each in find_below(pid).pids if each not in sent]
         if not new:
             break
-        sent |= new
+        sent.update(new)
         for each in new:
             try:
                 os.kill(each, number)
