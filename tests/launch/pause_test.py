@@ -13,7 +13,7 @@ pytestmark = pytest.mark.node
 # A tree that a job control's own signal would not stop: it ignores SIGTSTP, in sessions of its own. It ends
 # with 3 on SIGUSR1, and starts no process meanwhile: who waits in vfork(2) is not shown as stopped.
 WAITING = """trap '' TSTP; setsid sh -c 'sleep 9999 & sleep 9999' & (setsid sleep 9999 &); sleep 9999 &
-trap 'exit 3' USR1; sleep 0.1; touch up; while :; do wait; done"""
+trap 'exit 3' USR1; touch up; while :; do wait; done"""
 
 
 def states(started):
@@ -24,13 +24,28 @@ def states(started):
     return set(states)
 
 
+def begin(task, *words, before=""):
+    """The tree, once all four in it have become what they will be."""
+    started = task.start_until("up", *words, "--", "sh", "-c", before + WAITING)
+    wait_for(lambda: list(names_below(started.pid)).count("sleep") == 4)
+    return started
+
+
+def names_below(pid):
+    for each in find_below(pid).pids:
+        try:
+            yield psutil.Process(each).name()
+        except psutil.NoSuchProcess:
+            pass
+
+
 def stop(started):
     started.send_signal(signal.SIGTSTP)
     wait_for(lambda: states(started) == {psutil.STATUS_STOPPED}, 20)
 
 
 def test_a_stopped_job_stands_still_whole_and_goes_on_to_its_right_end(task):
-    started = task.start_until("up", "--", "sh", "-c", WAITING)
+    started = begin(task)
     for _ in range(2):
         stop(started)
         time.sleep(0.3)
@@ -44,7 +59,7 @@ def test_a_stopped_job_stands_still_whole_and_goes_on_to_its_right_end(task):
 
 
 def test_stopped_time_is_no_wall_time(task):
-    started = task.start_until("up", "--time", "2", "--", "sh", "-c", WAITING)
+    started = begin(task, "--time", "2")
     stop(started)
     time.sleep(2.5)
     started.send_signal(signal.SIGUSR1)
@@ -53,7 +68,7 @@ def test_stopped_time_is_no_wall_time(task):
 
 
 def test_time_that_the_task_runs_between_two_stops_is_wall_time(task):
-    started = task.start_until("up", "--time", "1", "--grace", "0.2", "--", "sh", "-c", WAITING)
+    started = begin(task, "--time", "1", "--grace", "0.2")
     stop(started)
     time.sleep(0.5)
     started.send_signal(signal.SIGCONT)
@@ -64,8 +79,7 @@ def test_time_that_the_task_runs_between_two_stops_is_wall_time(task):
 
 @pytest.mark.parametrize("order", [(signal.SIGTERM, signal.SIGCONT), (signal.SIGCONT, signal.SIGTERM)])
 def test_a_stopped_task_that_is_ended_goes_on_and_gets_the_signal(task, order):
-    trap = "trap 'echo got TERM; exit 3' TERM; "
-    started = task.start_until("up", "--grace", "30", "--", "sh", "-c", trap + WAITING)
+    started = begin(task, "--grace", "30", before="trap 'echo got TERM; exit 3' TERM; ")
     stop(started)
     for number in order:
         started.send_signal(number)
@@ -74,8 +88,7 @@ def test_a_stopped_task_that_is_ended_goes_on_and_gets_the_signal(task, order):
 
 
 def test_the_grace_period_stands_still_too(task):
-    ignoring = "trap '' TERM; " + WAITING
-    started = task.start_until("up", "--grace", "1.5", "--", "sh", "-c", ignoring)
+    started = begin(task, "--grace", "1.5", before="trap '' TERM; ")
     started.terminate()
     stop(started)
     time.sleep(2)
@@ -85,13 +98,13 @@ def test_the_grace_period_stands_still_too(task):
 
 
 def test_sigkill_of_a_stopped_jobwrap_ends_the_stopped_task(task):
-    started = task.start_until("up", "--", "sh", "-c", WAITING)
+    started = begin(task)
     stop(started)
     task.kill(started)
 
 
 def test_sigcont_alone_wakes_a_task_that_others_stopped(task):
-    started = task.start_until("up", "--", "sh", "-c", WAITING)
+    started = begin(task)
     for pid in find_below(started.pid).pids:
         psutil.Process(pid).suspend()
     started.send_signal(signal.SIGCONT)
