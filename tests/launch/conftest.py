@@ -39,7 +39,7 @@ def look():
     """What there is now, of the whole node."""
     folders = ("/tmp", "/var/tmp", "/dev/shm", os.path.expanduser("~"))
     return Left(
-        frozenset(f"{each.pid} {' '.join(each.cmdline()[:3])}" for each in _processes()),
+        frozenset(_processes()),
         frozenset(Path("/proc/self/mounts").read_text().splitlines()),
         frozenset(str(path) for folder in folders for path in Path(folder).glob("*jobwrap*")),
     )
@@ -48,8 +48,9 @@ def look():
 def _processes():
     for each in psutil.process_iter():
         try:
-            if each.status() != psutil.STATUS_ZOMBIE and each.cmdline():
-                yield each
+            words = each.cmdline()
+            if words and each.status() != psutil.STATUS_ZOMBIE:
+                yield f"{each.pid} {' '.join(words[:3])}"
         except psutil.NoSuchProcess:
             pass
 
