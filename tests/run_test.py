@@ -34,6 +34,12 @@ def test_the_tasks_exit_code_is_jobwraps_and_the_record_says_whose_it_is(jobwrap
     assert ran.record["end"]["failure"] == (None if code in (0, 85) else "task.failed")  # 85: a checkpoint
 
 
+@pytest.mark.parametrize("command", [[], [""]])
+def test_a_job_without_a_command_is_refused_before_the_launch(jobwrap, command):
+    ran = jobwrap.run(*DEBIAN, "--", *command)
+    assert (ran.record["end"]["failure"], ran.record["end"]["phase"]) == ("job.usage", "plan")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV])
 def test_a_task_ended_by_a_signal_is_128_and_the_signal(jobwrap, number):
     ran = jobwrap.run(*DEBIAN, "--", "sh", "-c", f"kill -{int(number)} $$")

@@ -49,7 +49,6 @@ def test_how_the_task_ended_is_told_with_certainty_and_nothing_is_left(job, scri
         (["/no/such"], "task.not_found"),
         (["/etc/passwd"], "task.not_executable"),
         (["/"], "task.not_executable"),
-        ([""], "task.not_found"),
     ],
 )
 @pytest.mark.parametrize("image", ["shell", "no shell"])

@@ -17,7 +17,7 @@ trap 'exit 3' USR1; touch up; while :; do wait; done"""
 
 
 def states(started):
-    """Of jobwrap and all below its only child, the keeper; without the dead, whom no stopped parent waits for."""
+    """Of jobwrap and all below its only child, the keeper; without the dead, whom nobody waits for."""
     (keeper,) = psutil.Process(started.pid).children()
     states = [psutil.Process(pid).status() for pid in (started.pid, *find_below(keeper.pid).pids)]
     assert len(states) > 4
