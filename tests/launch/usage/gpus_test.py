@@ -69,7 +69,8 @@ def test_it_is_asked_late_and_rarely(driver):
     use = GpuUse(["0"])
     for at in range(100):
         looked(use, at)
-    assert len(use._told[A]) == 4  # after 5, 35, 65 and 95 seconds
+    # After 5, 35, 65 and 95 seconds; more rarely where an answer costs more CPU.
+    assert 1 <= len(use._told[A]) <= 4
 
 
 def test_nobody_waits_for_a_driver_that_hangs_and_its_process_is_gone_at_the_end(driver):
