@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from jobwrap.asked import Asked
 from jobwrap.image.choose import check_program
 from jobwrap.log import Log
-from jobwrap.plan import Plan, as_record, with_cached
+from jobwrap.plan import Plan, with_cached
 from jobwrap.record.exitrecord import ExitRecord
 from jobwrap.stage.inputs import fetch_inputs, room_left
 from jobwrap.stage.plan import with_paths
+from jobwrap.told import as_record
 from jobwrap.transfer.fetch import Fetched
 from jobwrap.transfer.options import options_of
 from jobwrap.transfer.progress import progress_line

@@ -152,7 +152,8 @@ class Run:
         with choice:
             # All that is imported until the launch is imported while the image is looked at.
             from jobwrap.launch import environment, gate, keeper, supervise  # noqa: F401
-            from jobwrap.plan import as_record, bring_image, make_plan
+            from jobwrap.plan import bring_image, make_plan
+            from jobwrap.told import as_record
 
             self._begin("plan", sync=True)  # and the disk is waited for
             plan = make_plan(self._job, settings, node, choice, os.environ)

@@ -37,7 +37,7 @@ VERBS = r"^jobwrap/node/(?!gpunodes|nvml)"
 # of what each launch unpacks.
 SELDOM = (
     r"^jobwrap/(destinations|reraise|evidence/(judge|signals|words|program)"
-    r"|image/(ldcache|nvidia|published|pull|registry|trust)"
+    r"|image/(ldcache|nvidia|published|pull|registry|runtimepull|trust)"
     r"|launch/(credentials|pause|streams)"
     r"|node/(describe|gpunodes|nvml|report|table|trial)"
     r"|record/(chirp|collector|kickstart|timing)"
@@ -61,6 +61,7 @@ FIRST = (
     "jobwrap.dryrun",
     "jobwrap.image.look",
     "jobwrap.plan",
+    "jobwrap.told",
     "jobwrap.launch.supervise",
     "jobwrap.guard",
     "jobwrap.evidence.weigh",

@@ -8,6 +8,6 @@ reference, view, files, tree   from what people write to a path, on file systems
 elf, sif, scripts, program, needs, fit   what an image says it needs, and whether the node has it
 catalog, published, variants   names that stand for several images
 nvidia, ldcache   the driver's libraries in the image
-pull, hold   before and while the task runs
+pull (registry, runtimepull, trust), hold   before and while the task runs
 verb, listing, lint (rules, recipe, dockerfile), convert (definition)   jobwrap image
 """

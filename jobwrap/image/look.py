@@ -105,18 +105,14 @@ def find(looker: Looker, asked: str, variant: Variant, reasons: list[str]) -> di
     """The fields of an Image for one candidate, or asked, pull and reasons of one to be brought first."""
     reference = parse_reference(variant.reference, looker.folder)
     if reference.kind == REMOTE:
-        return {"asked": asked, "pull": reference.text, "reasons": tuple(reasons)}
+        return _elsewhere(asked, reference, reasons)
     try:
         seen = _seen(looker, reference)
         content = tree.pin(seen, reference, looker.settings.image_trees, looker.view)
     except JobwrapError as error:
         if not has_registry(reference.text, error):
             raise
-        return {
-            "asked": asked,
-            "pull": reference.text,
-            "reasons": (*reasons, why_pulled(reference.text, error)),
-        }
+        return _elsewhere(asked, reference, [*reasons, why_pulled(reference.text, error)])
     path = looker.view.on_node(content)
     identity = tree.content_id(content)
     tag = seen if identity and not tree.content_id(seen) else ""
@@ -142,6 +138,11 @@ def find(looker: Looker, asked: str, variant: Variant, reasons: list[str]) -> di
         "program": program.path if program else "",
         "driver": driver,
     }
+
+
+def _elsewhere(asked: str, reference: Reference, reasons: list[str]) -> dict[str, Any]:
+    """The fields of an Image that has to be brought to this node first."""
+    return {"asked": asked, "pull": reference.text, "reasons": tuple(reasons)}
 
 
 def has_registry(text: str, error: JobwrapError) -> bool:

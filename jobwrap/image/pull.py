@@ -11,13 +11,13 @@ import contextlib
 import fcntl
 import os
 import re
-import signal
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from jobwrap.failures import JobwrapError
 from jobwrap.image.choose import Image, check_program, planned_path
+from jobwrap.image.runtimepull import DEADLINE, pull
 from jobwrap.image.trust import PULLS, name_for
 from jobwrap.job.spec import Job
 from jobwrap.node.survey import Node
@@ -26,19 +26,8 @@ from jobwrap.settings import Settings
 if TYPE_CHECKING:
     from jobwrap.transfer.cache import Cache, Claim, Held
 
-_DEADLINE = 3600.0  # seconds for one image, waiting for another slot's pull included
 _FRESH = 24 * 3600.0  # seconds that a tag is believed to mean what it meant when it was pulled
 _NAP = 0.2
-# What the runtime may see of the environment: how to reach and to log in to a registry.
-_PASSED = re.compile(
-    r"(?:APPTAINER|SINGULARITY)_(?:DOCKER_(?:USERNAME|PASSWORD)|REGISTRY_.*|LIBRARY_.*)"
-    r"|DOCKER_CONFIG|REGISTRY_AUTH_FILE|HOME|PATH|SSL_CERT_(?:FILE|DIR)|(?:HTTPS?|NO|ALL)_PROXY",
-    re.IGNORECASE,
-)
-# Words of registries and runtimes for an image that is not there, or not for this user.
-_UNKNOWN = re.compile(
-    r"not found|(?:manifest|name) unknown|unauthori[sz]ed|authentication required|denied|\b40[134]\b", re.I
-)
 
 
 class Came(NamedTuple):
@@ -132,7 +121,7 @@ def _from_registry(
         return Came(held.digest, "in this node's cache", digest)
     if not caches or not caches[-1].ours:
         pinned, digest = _pinned(reference, settings, environ)
-        seconds = _pull(pinned, path, node, environ)
+        seconds = pull(pinned, path, node, environ)
         return Came(checksum.of_file(path, "sha256"), f"pulled in {seconds:.0f} s", digest)
     held, came = _pull_once(caches[-1], reference, node, settings, environ)
     _link(held.path, path)
@@ -172,10 +161,10 @@ def _pull_once(
     from jobwrap.transfer.cache import of_url
 
     name = name_for(reference, environ, PULLS)
-    end = time.monotonic() + _DEADLINE
+    end = time.monotonic() + DEADLINE
     while (claim := cache.claim(of_url(name))) is None:
         if time.monotonic() > end:
-            problem = f"another slot of this node did not finish its pull within {_DEADLINE:g} s"
+            problem = f"another slot of this node did not finish its pull within {DEADLINE:g} s"
             raise JobwrapError("image.unreachable", image=reference, problem=problem)
         time.sleep(_NAP)
     found = _cached([cache], name)  # by whoever was waited for
@@ -187,7 +176,7 @@ def _pull_once(
     os.makedirs(os.path.dirname(pulled), exist_ok=True)
     try:
         pinned, digest = _pinned(reference, settings, environ)
-        seconds = _pull(pinned, pulled, node, environ)
+        seconds = pull(pinned, pulled, node, environ)
         sha256 = checksum.of_file(pulled, "sha256")
         claim = _moved_in(cache, claim, pulled)
     except BaseException:
@@ -207,55 +196,6 @@ def _moved_in(cache: Cache, claim: Claim, pulled: str) -> Claim:
     os.rename(pulled, claim.path)
     os.close(claim.file)
     return Claim(cache, claim.path, file)
-
-
-def _pull(reference: str, path: str, node: Node, environ: Mapping[str, str]) -> float:
-    """Lets the runtime make the SIF file at `path`; the seconds that took. Nothing is left of a failure."""
-    import shutil
-    import subprocess
-
-    if node.runtime is None:
-        raise JobwrapError("image.unreachable", image=reference, problem="no container runtime can pull it")
-    work = f"{path}.work"
-    os.makedirs(work, mode=0o700, exist_ok=True)
-    variables = {name: value for name, value in environ.items() if _PASSED.fullmatch(name)}
-    variables.update(APPTAINER_TMPDIR=work, SINGULARITY_TMPDIR=work, TMPDIR=work)
-    # The layers would fill the user's home folder, and this node's cache keeps what is made of them.
-    command = [node.runtime.path, "--quiet", "pull", "--disable-cache", "--force", path, reference]
-    begin = time.monotonic()
-    pulling = subprocess.Popen(
-        command,
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        _, said = pulling.communicate(timeout=_DEADLINE)
-        if pulling.returncode:
-            raise _refused(reference, said.decode(errors="replace"))
-    except BaseException as error:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pulling.pid, signal.SIGKILL)
-        pulling.wait()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        if isinstance(error, subprocess.TimeoutExpired):
-            problem = f"it did not arrive within {_DEADLINE:g} s"
-            raise JobwrapError("image.unreachable", image=reference, problem=problem) from error
-        raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return time.monotonic() - begin
-
-
-def _refused(reference: str, said: str) -> JobwrapError:
-    lines = [re.sub(r"\x1b\[\d*m|^FATAL:\s*", "", line).strip() for line in said.splitlines()]
-    problem = next((line for line in reversed(lines) if line), "the runtime gave no reason")[:500]
-    if _UNKNOWN.search(problem):
-        return JobwrapError("image.not_found", image=reference, near=f" ({problem})")
-    return JobwrapError("image.unreachable", image=reference, problem=problem)
 
 
 def _link(target: str, path: str) -> None:

@@ -11,8 +11,7 @@ import os
 from typing import NamedTuple
 
 from jobwrap.image.footprint import footprint
-
-_MOST_LINKS = 40  # as the kernel, path_resolution(7)
+from jobwrap.node.mounts import follow
 
 
 class View(NamedTuple):
@@ -42,28 +41,8 @@ class View(NamedTuple):
         """The seen path with all its links followed, in this view; OSError where that is not possible."""
         if "\0" in seen:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), seen)
-        done, links = "", 0
         mounts = [folder for folder, _ in self.mounts]
-        left = seen.split("/")[::-1]
-        while left:
-            part = left.pop()
-            if part in ("", "."):
-                continue
-            if part == "..":
-                done = done.rpartition("/")[0]
-                continue
-            here = f"{done}/{part}"
-            target = None if here in mounts else _link_target(self.on_node(here))
-            if target is None:
-                done = here
-                continue
-            links += 1
-            if links > _MOST_LINKS:
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), seen)
-            if target.startswith("/"):
-                done = ""
-            left += target.split("/")[::-1]
-        return done or "/"
+        return follow(seen, lambda here: None if here in mounts else _link_target(self.on_node(here))) or "/"
 
     def find(self, seen: str) -> str:
         """The node's path of the file that `seen` leads to; OSError where there is none."""

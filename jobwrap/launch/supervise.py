@@ -109,14 +109,16 @@ class Container:
                 self._doubt(standing)
             elif not kept:
                 self._end_unkept()
-        seconds = time.monotonic() - clock.started
+        return self._end(kept, clock)
+
+    def _end(self, kept: Kept | None, clock: Clock) -> TaskEnd:
         return TaskEnd(
             said=self._gate.said,
             kept=kept,
             words=self._runtimes_words(),
             timed_out=clock.timed_out,
             ended_by=self._signals.ended_by,
-            seconds=seconds,
+            seconds=time.monotonic() - clock.started,
             over=self._over,
             moments=tuple(self._gate.moments),
             stopped=clock.stopped,

@@ -6,21 +6,16 @@ import time
 
 import pytest
 
-from tests.condor_test import condor, record_of, submit, submit_side, wait_for  # noqa: F401
+from tests.condor_test import SIMPLE, condor, record_of, submit, submit_side, wait_for  # noqa: F401
 from tests.run_test import wait_for as wait_until
 
 pytestmark = pytest.mark.condor
-JOB = """
-executable = jobwrap
-arguments = "--image htc/debian:12 --env D=flag -- env -0"
-environment = "A=1 B='x  y' C='$(DOLLAR)(id) it''s ""=' D=ad P=$$(CondorScratchDir)/d HOME=/ APPTAINER_BIND=/"
-should_transfer_files = YES
-when_to_transfer_output = ON_EXIT_OR_EVICT
-output = job.out
-error = job.err
-log = job.log
-queue
-"""
+ENVIRONMENT = (
+    "A=1 B='x  y' C='$(DOLLAR)(id) it''s \"\"=' D=ad P=$$(CondorScratchDir)/d HOME=/ APPTAINER_BIND=/"
+)
+JOB = f'environment = "{ENVIRONMENT}"' + SIMPLE.format(
+    arguments="--image htc/debian:12 --env D=flag -- env -0"
+)
 
 
 def test_the_submit_files_environment_is_the_tasks(submit_side):  # noqa: F811
@@ -35,18 +30,10 @@ def test_the_submit_files_environment_is_the_tasks(submit_side):  # noqa: F811
 
 
 PROXY_JOB = """
-executable = jobwrap
-arguments = "--image htc/debian:12 --credential x509 --output '*.*=kept/' -- sh job.sh"
 transfer_input_files = job.sh
 x509userproxy = proxy.pem
-should_transfer_files = YES
-when_to_transfer_output = ON_EXIT_OR_EVICT
 transfer_output_files = jobwrap-record.json, kept
-output = job.out
-error = job.err
-log = job.log
-queue
-"""
+""" + SIMPLE.format(arguments="--image htc/debian:12 --credential x509 --output '*.*=kept/' -- sh job.sh")
 # The task's part: says where its proxy is, waits until another is there, and tries to change it.
 PROXY_TASK = """
 echo $X509_USER_PROXY
