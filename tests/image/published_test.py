@@ -49,10 +49,12 @@ class Site:
         return self.image(**settings).tag.rpartition("/")[2]
 
     def grow_old(self):
-        """As if the copy had been asked for long ago."""
+        """As if the copy had been asked for long ago; from when it is right since."""
         (path,) = self.cache.glob("catalogs/*.json")
         copy = json.loads(path.read_text())
-        path.write_text(json.dumps({**copy, "asked": copy["asked"] - 3600, "right": copy["right"] - 3600}))
+        copy = {**copy, "asked": copy["asked"] - 3600, "right": copy["right"] - 3600}
+        path.write_text(json.dumps(copy))
+        return copy["right"]
 
     def answers(self):
         """The status codes so far."""
@@ -103,8 +105,7 @@ def test_nothing_is_asked_for_a_job_that_names_no_name(site):
 )
 def test_where_no_catalog_comes_the_copy_serves_and_the_plan_says_so(site, break_it, why):
     site.tag()
-    site.grow_old()
-    then = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(time.time() - 3600))
+    then = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(site.grow_old()))
     break_it(site)
     for _ in range(2):  # and for a while nobody asks again
         image = site.image()
