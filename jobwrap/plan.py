@@ -20,6 +20,7 @@ from jobwrap.stage.plan import Staging, copied_paths, plan_staging
 
 if TYPE_CHECKING:
     from jobwrap.launch.credentials import Credential
+    from jobwrap.node.runtime import Runtime
     from jobwrap.transfer.fetch import Fetched
 
 
@@ -57,6 +58,10 @@ def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ:
     if image:
         if node.runtime is None:
             raise _no_runtime(node)
+        if node.runtime.name == "singularity":
+            from jobwrap.node.dialect import speak
+
+            node = node._replace(runtime=speak(node.runtime, settings.deadline))
         inputs = [
             Mount(each.source, f"{job.target}/{each.name}") for each in staging.bound if not each.in_place
         ]
@@ -90,8 +95,8 @@ def with_cached(plan: Plan, settings: Settings, cached: Sequence[Fetched]) -> Pl
     if plan.image is None or plan.node.runtime is None:
         return plan
     mounts = (*plan.mounts, *(Mount(each.path, f"{plan.job.target}/{each.name}") for each in cached))
-    instance = _instance(plan.job, settings, plan.node, plan.image, mounts)
-    runtime, unfit = container_command(plan.node.runtime.name, instance)
+    instance = _instance(plan.job, settings, plan.node, plan.node.runtime, plan.image, mounts)
+    runtime, unfit = container_command(instance)
     return plan._replace(
         mounts=tuple(mount for mount in mounts if mount.source not in {each.source for each in unfit}),
         dropped=(*plan.dropped, *unfit),
@@ -157,9 +162,11 @@ def _gpu_mounts(
     return mounts + cover_nodes(job, nodes.others), why
 
 
-def _instance(job: Job, settings: Settings, node: Node, image: Image, mounts: tuple[Mount, ...]) -> Instance:
+def _instance(
+    job: Job, settings: Settings, node: Node, runtime: Runtime, image: Image, mounts: tuple[Mount, ...]
+) -> Instance:
     return Instance(
-        runtime=node.runtime.path if node.runtime else "",
+        runtime=runtime,
         image=image.path,
         kind=image.kind,
         target=job.target,
@@ -182,5 +189,6 @@ def _no_runtime(node: Node) -> JobwrapError:
 def _reasons(node: Node, image: Image | None, staging: Staging) -> tuple[str, ...]:
     reasons = list(image.reasons) if image else ["the task runs without a container: --here"]
     if image and node.runtime:
-        reasons.append(f"the runtime is {node.runtime.path}: {node.runtime.source}")
+        called = f", {node.runtime.version}" if node.runtime.version else ""
+        reasons.append(f"the runtime is {node.runtime.path}{called}: {node.runtime.source}")
     return (*reasons, *staging.reasons)

@@ -36,7 +36,8 @@ def pull(reference: str, path: str, node: Node, environ: Mapping[str, str]) -> f
     variables = {name: value for name, value in environ.items() if _PASSED.fullmatch(name)}
     variables.update(APPTAINER_TMPDIR=work, SINGULARITY_TMPDIR=work, TMPDIR=work)
     # The layers would fill the user's home folder, and this node's cache keeps what is made of them.
-    command = [node.runtime.path, "--quiet", "pull", "--disable-cache", "--force", path, reference]
+    flags = (*node.runtime.flags, "--disable-cache", "--force")
+    command = [node.runtime.path, "--quiet", "pull", *flags, path, reference]
     begin = time.monotonic()
     pulling = subprocess.Popen(
         command,

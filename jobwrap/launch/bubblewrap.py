@@ -40,7 +40,7 @@ def command(instance: Instance) -> tuple[tuple[str, ...], tuple[Dropped, ...]]:
     entries: dict[str, str] = ask(_entries, instance.image, deadline=instance.deadline, what=instance.image)
     mounts, dropped = _fit(instance, entries)
     words = (
-        instance.runtime,
+        instance.runtime.path,
         *("--unshare-user", "--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-cgroup-try"),
         *_NETWORK[instance.network],
         *("--die-with-parent", "--new-session", "--clearenv", "--setenv", "PATH", _PATH),

@@ -13,9 +13,9 @@ _RUNTIMES = {
 }
 
 
-def container_command(name: str, instance: Instance) -> tuple[tuple[str, ...], tuple[Dropped, ...]]:
-    """The words that start the container with the runtime of this name, and the mounts that it cannot make.
+def container_command(instance: Instance) -> tuple[tuple[str, ...], tuple[Dropped, ...]]:
+    """The words that start the container, and the mounts that it cannot make.
 
     The task's words follow them. JobwrapError for what this runtime cannot do.
     """
-    return _RUNTIMES[name](instance)
+    return _RUNTIMES[instance.runtime.name](instance)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from jobwrap.launch.mounts import Mount
+from jobwrap.node.runtime import Runtime
 
 
 class Instance(NamedTuple):
     """A container to be.
 
-    runtime   path of the runtime's program
+    runtime   which one, and what it understands
     image     path of the image; kind: "sandbox" or "sif"
     target    the task's working directory, where scratch is
     gpus      the maker of the GPUs that were granted, "" for none
@@ -19,7 +20,7 @@ class Instance(NamedTuple):
     deadline  seconds that a look at the image may take
     """
 
-    runtime: str
+    runtime: Runtime
     image: str
     kind: str
     target: str

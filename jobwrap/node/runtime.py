@@ -29,11 +29,18 @@ _ABSENT = "no such file or directory"
 
 
 class Runtime(NamedTuple):
-    """path: absolute; name: "apptainer", "singularity" or "bwrap"; source: why this one."""
+    """path: absolute; name: "apptainer", "singularity" or "bwrap"; source: why this one.
+
+    The rest is Apptainer's until dialect.py has asked: what it calls itself, whether it takes binds by
+    --mount, and what it is always told.
+    """
 
     path: str
     name: str
     source: str
+    version: str = ""
+    csv: bool = True
+    flags: tuple[str, ...] = ()
 
 
 Rejected = tuple[tuple[str, str], ...]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
 import tempfile
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from jobwrap.node.dialect import ask_version, dialect_of
+from jobwrap.node.probe import Hung
+from jobwrap.node.program import Ran, run
 from jobwrap.node.runtime import Runtime
 
 SETUID, USER_NAMESPACES = "setuid", "user namespaces"
@@ -23,7 +23,6 @@ _FLAGS = ("exec", "--contain", "--ipc", "--cleanenv", "--no-home")
 _MOUNT_POINTS = ("proc", "sys", "dev", "tmp", "etc", "root", "home", "var/tmp")
 _OF_THE_NODE = ("usr", "bin", "sbin", "lib", "lib32", "lib64")
 _UNPACKED = "temporary sandbox"  # what the runtime says when it cannot mount an image file
-_VERSION = re.compile(r"(\S+) version (\d\S*)")
 
 
 class Trial(NamedTuple):
@@ -46,12 +45,6 @@ class Trial(NamedTuple):
     sif: bool | None = None
 
 
-class _Run(NamedTuple):
-    worked: bool
-    out: str
-    errors: str
-
-
 def try_runtime(runtime: Runtime, deadline: float) -> Trial:
     """Starts some containers, each with `deadline` seconds, in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="jobwrap-trial-") as folder:
@@ -66,25 +59,33 @@ class _Trials:
         self.image, self.binds = _make_image(folder)
 
     def all(self) -> Trial:
-        told = self._execute(self.runtime.path, "--version")
-        found = _VERSION.search(told.out)
-        trial = Trial(self.runtime, *((found[2], found[1]) if found else ("", "")))
+        product, version = self._told()
+        trial = Trial(self.runtime, version, product)
+        dialect = dialect_of(product, version)
+        self.flags = (*_FLAGS, *(dialect.flags if dialect else ()))
         plain = self._start(self.image, "--pid")
-        if not plain.worked:
+        if not _worked(plain):
             plain = self._start(self.image)
-        if not plain.worked:
+        if not _worked(plain):
             return trial._replace(problem=_last_words(plain.errors) or "it ended without a word")
         user, pid, *_ = plain.out.splitlines()
         layered = self._start(self.image, "--bind", f"{self.folder}:/no-such-mount-point")
         return trial._replace(
             mode=SETUID if user == os.readlink("/proc/self/ns/user") else USER_NAMESPACES,
             pid=pid != os.readlink("/proc/self/ns/pid"),
-            layer=_layer(layered.out) if layered.worked else "",
+            layer=_layer(layered.out) if _worked(layered) else "",
             sif=self._mounts_files(),
         )
 
-    def _start(self, image: str, *flags: str) -> _Run:
-        return self._execute(self.runtime.path, *_FLAGS, *self.binds, *flags, image, "/bin/sh", "-c", _SCRIPT)
+    def _told(self) -> tuple[str, str]:
+        try:
+            return ask_version(self.runtime.path, self.deadline)
+        except (Hung, RuntimeError):
+            return "", ""  # what it can do is seen by trying
+
+    def _start(self, image: str, *flags: str) -> Ran:
+        flags = (*self.flags, *self.binds, *flags)
+        return self._execute(self.runtime.path, *flags, image, "/bin/sh", "-c", _SCRIPT)
 
     def _mounts_files(self) -> bool | None:
         """A SIF is a squashfs with a header: it is mounted in the same way as a bare one."""
@@ -92,11 +93,11 @@ class _Trials:
         self._execute("mksquashfs", self.image, file, "-quiet", "-no-progress")
         if not os.path.exists(file):
             return None
-        run = self._start(file)
-        return run.worked and _UNPACKED not in run.errors
+        ran = self._start(file)
+        return _worked(ran) and _UNPACKED not in ran.errors
 
-    def _execute(self, *argv: str) -> _Run:
-        return _execute(argv, self.folder, self.deadline)
+    def _execute(self, *argv: str) -> Ran:
+        return run(argv, self.folder, self.deadline)
 
 
 def _make_image(folder: str) -> tuple[str, list[str]]:
@@ -122,27 +123,8 @@ def _layer(mountinfo: str) -> str:
     return ""
 
 
-def _execute(argv: Sequence[str], home: str, deadline: float) -> _Run:
-    """Runs a program in a session of its own, which is killed as a whole at the deadline."""
-    environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": home, "LC_ALL": "C"}
-    pipes: dict[str, Any] = {
-        "stdin": subprocess.DEVNULL,
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.PIPE,
-    }
-    try:
-        process = subprocess.Popen(
-            argv, env=environ, start_new_session=True, text=True, errors="replace", **pipes
-        )
-    except OSError as error:
-        return _Run(False, "", error.strerror or str(error))
-    try:
-        out, errors = process.communicate(timeout=deadline)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return _Run(False, "", f"{argv[0]} did not end within {deadline:g} s")
-    return _Run(process.returncode == _PROVES, out, errors)
+def _worked(ran: Ran) -> bool:
+    return ran.code == _PROVES
 
 
 def _last_words(errors: str) -> str:

@@ -12,6 +12,7 @@ from jobwrap.job.spec import Job
 from jobwrap.launch.command import container_command
 from jobwrap.launch.instance import Instance
 from jobwrap.launch.mounts import Mount, cover_nodes
+from jobwrap.node.runtime import Runtime
 from tests.conftest import TREE
 
 pytestmark = pytest.mark.node
@@ -25,12 +26,13 @@ def inside(scratch, gpus, covered, script):
     (scratch / ".jobwrap/nothing").touch(mode=0)
     mounts = cover_nodes(Job(("true",), scratch=str(scratch)), covered)
     image = f"{TREE}/htc/debian:12"
-    instance = Instance("/usr/bin/apptainer", image, "sandbox", "/", mounts, gpus, "host", 10)
-    return said(scratch, "apptainer", instance, script)
+    runtime = Runtime("/usr/bin/apptainer", "apptainer", "a test")
+    instance = Instance(runtime, image, "sandbox", "/", mounts, gpus, "host", 10)
+    return said(scratch, instance, script)
 
 
-def said(scratch, runtime, instance, script):
-    words, _ = container_command(runtime, instance)
+def said(scratch, instance, script):
+    words, _ = container_command(instance)
     (scratch / "dri").mkdir()
     for name in RENDER:
         (scratch / "dri" / name).touch()
@@ -83,14 +85,13 @@ def test_bubblewrap_gives_a_task_its_nodes_alone_and_the_drivers_libraries(tmp_p
     library.write_text("the driver's")
     mounts = tuple(Mount(f"/dev/{name}", f"/dev/{name}", True) for name in ("nvidia1", "nvidiactl"))
     image = f"{TREE}/htc/debian:12"
-    instance = Instance(
-        "/usr/bin/bwrap", image, "sandbox", "/", mounts, "nvidia", "host", 10, (str(library),)
-    )
+    bwrap = Runtime("/usr/bin/bwrap", "bwrap", "a test")
+    instance = Instance(bwrap, image, "sandbox", "/", mounts, "nvidia", "host", 10, (str(library),))
     script = """
         ls /dev | grep nvidia; (exec 3<>/dev/nvidia1) && echo open
         for folder in $(echo $LD_LIBRARY_PATH | tr : ' '); do cat $folder/libcuda.so.1 && break; done
         touch $folder/x 2>/dev/null || echo refused"""
-    assert said(tmp_path, "bwrap", instance, script) == [
+    assert said(tmp_path, instance, script) == [
         "nvidia1",
         "nvidiactl",
         "open",
