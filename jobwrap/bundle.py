@@ -173,6 +173,23 @@ class Anything:
         return cls
 
 
+class Deferred:
+    """A module that is imported when something of it is used."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        module = __import__(self.__name__)
+        self.__dict__.update(vars(module))
+        return getattr(module, name)
+
+
+json, re = Deferred("json"), Deferred("re")
+
+
 class NamedTuple(tuple):  # type: ignore[type-arg]
     """For bytecode, as typing's, whose classes take ten times as long to make; compile.py names fields."""
 

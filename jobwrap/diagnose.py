@@ -164,8 +164,10 @@ def with_infra_code(ending: Ending, code: int | None) -> Ending:
 
 def signal_name(number: int) -> str:
     """SIGTERM for 15; the number alone where it has no name."""
+    from signal import Signals
+
     try:
-        return signal.Signals(number).name
+        return Signals(number).name
     except ValueError:
         return f"signal {number}"
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from types import FrameType
+from typing import TYPE_CHECKING
 
 from jobwrap.failures import JobwrapError
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 HANDED_ON = (signal.SIGUSR1, signal.SIGUSR2)
@@ -107,4 +110,6 @@ def _imports(frame: FrameType | None) -> bool:
 
 def terminated(number: int) -> JobwrapError:
     """The end of a job by a signal from outside."""
-    return JobwrapError("batch.terminated", signal=number, signal_name=signal.Signals(number).name)
+    from signal import Signals as Names
+
+    return JobwrapError("batch.terminated", signal=number, signal_name=Names(number).name)

@@ -10,6 +10,11 @@ import ast
 import marshal
 import sys
 
+# What the standard library's modules are made of: without them, as importing the likes of enum, re and
+# collections takes 15 ms until the launch. What these alone have is imported by name, where it is needed.
+ENGINES = {"signal": "_signal", "struct": "_struct"}
+DEFERRED = ("json", "re")  # until they are used
+
 
 class _Bare(ast.NodeTransformer):
     def visit_FunctionDef(self, node):
@@ -33,7 +38,17 @@ class _BareOwn(_Bare):
             for alias in node.names:
                 alias.asname = alias.asname or alias.name
                 alias.name = alias.name if alias.name in ("NamedTuple", "TYPE_CHECKING") else "Anything"
+        if node.module == "collections.abc":
+            node.module = "_collections_abc"
         return None if node.module == "__future__" else node
+
+    def visit_Import(self, node):
+        (alias,) = node.names
+        if alias.name in DEFERRED:
+            return ast.copy_location(ast.ImportFrom("jobwrap.bundle", [alias], 0), node)
+        alias.asname = alias.asname or (alias.name if alias.name in ENGINES else None)
+        alias.name = ENGINES.get(alias.name, alias.name)
+        return node
 
     def visit_AnnAssign(self, node):
         if node.value is None:

@@ -13,20 +13,19 @@ Only the names in it have variants. It is the site's own, or the one that jobwra
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from typing import Any, NamedTuple
 
 from jobwrap.image.footprint import footprint
 from jobwrap.image.needs import CUDA, GPU, KERNEL, LEVEL, MACHINE, Need
 from jobwrap.node.cpu import normalise_level
+from jobwrap.plainjson import decode
 
 _COMPILED = os.path.join(os.path.dirname(__file__), "catalog.json")  # in the shipped file
 _SOURCE = os.path.join(os.path.dirname(__file__), "../../containers/catalog.toml")
 _MACHINES = ("x86_64", "aarch64", "ppc64le", "riscv64", "s390x")
 _VENDORS = ("nvidia", "amd")
-_VERSION = r"\d{1,6}(\.\d{1,6}){0,3}"
+_DIGITS, _PARTS = 6, 4  # of a version, at most
 
 
 class Variant(NamedTuple):
@@ -64,7 +63,8 @@ def load_catalog(path: str = "") -> Catalog:
         return parse_catalog(path, read_table(path))
     try:
         # Not open(): in the shipped file it lies inside a zip.
-        return parse_catalog("the built-in catalog", json.loads(__loader__.get_data(_COMPILED)))  # type: ignore[name-defined]
+        compiled = __loader__.get_data(_COMPILED).decode()  # type: ignore[name-defined]
+        return parse_catalog("the built-in catalog", decode(compiled))
     except OSError:
         from jobwrap.job.files import read_table
 
@@ -113,7 +113,9 @@ def _level(text: str) -> str:
 
 
 def _version(text: str) -> str:
-    return text if re.fullmatch(_VERSION, text, re.ASCII) else ""
+    parts = text.split(".")
+    numbers = all(part.isascii() and part.isdecimal() and len(part) <= _DIGITS for part in parts)
+    return text if numbers and len(parts) <= _PARTS else ""
 
 
 _NEEDS: dict[str, Any] = {

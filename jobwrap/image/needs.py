@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -39,7 +38,8 @@ class Needs(NamedTuple):
 
 def version_key(text: str) -> tuple[int, ...]:
     """The numbers at the start of a version, for comparing: (5, 14, 0) of "5.14.0-427.el9.x86_64"."""
-    return tuple(int(part[:9]) for part in re.match(r"[\d.]*", text, re.ASCII)[0].split(".") if part)  # type: ignore[index]
+    end = next((place for place, letter in enumerate(text) if letter not in "0123456789."), len(text))
+    return tuple(int(part[:9]) for part in text[:end].split(".") if part)
 
 
 def merged(rows: Iterable[Need]) -> tuple[Need, ...]:

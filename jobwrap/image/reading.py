@@ -7,15 +7,15 @@ all of them save os-release and the labels are files that the launch reads anywa
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 
 from jobwrap.image import scripts
 from jobwrap.image.elf import At, Elf, Versions, read_elf, read_versions
 from jobwrap.image.files import Files
 from jobwrap.image.needs import CUDA, GPU, KERNEL, LEVEL, MACHINE, Need, Needs, merged, version_key
+from jobwrap.image.reference import is_word
 from jobwrap.node.cpu import LEVELS, normalise_level
+from jobwrap.plainjson import decode
 
 # (loader, folders in which its libc is) by architecture; musl's loader is its libc.
 _LOADERS = (
@@ -100,23 +100,30 @@ def needs_of_variables(variables: Mapping[str, str]) -> list[Need]:
     """What NVIDIA's images say in their environment."""
     if variables.get("NVIDIA_REQUIRE_CUDA"):
         return [Need(CUDA, variables["NVIDIA_REQUIRE_CUDA"], "its NVIDIA_REQUIRE_CUDA")]
-    version = re.match(r"\d+(\.\d+)?", variables.get("CUDA_VERSION", ""))
-    return [Need(CUDA, f"cuda>={version[0]}", "its CUDA_VERSION")] if version else []
+    version = ".".join(map(str, version_key(variables.get("CUDA_VERSION", ""))[:2]))
+    return [Need(CUDA, f"cuda>={version}", "its CUDA_VERSION")] if version else []
 
 
 def read_release(text: str) -> tuple[str, str]:
     """("rocky 9.4", the level that its packages are built for or ""), from the text of an os-release."""
-    fields = dict(re.findall(r'^(ID|VERSION_ID)="?([\w.+-]*)"?\s*$', text, re.MULTILINE | re.ASCII))
-    name, version = fields.get("ID", ""), fields.get("VERSION_ID", "")
-    major = version.partition(".")[0]
-    level = _RELEASES.get((name, int(major)), "") if re.fullmatch(r"\d{1,4}", major) else ""
+    fields = {}
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        fields[name] = value.strip().strip("\"'")
+    told = (fields.get(field, "") for field in ("ID", "VERSION_ID"))
+    name, version = (word if is_word(word) else "" for word in told)
+    level = _RELEASES.get((name, (*version_key(version), 0)[0]), "")
     return f"{name} {version}".strip(), level
 
 
 def glibc_version(versions: Versions) -> str:
     """The newest GLIBC version that a libc defines, "2.36"; "" where it is no glibc."""
-    found = [version_key(name[6:]) for name in versions.defined if re.fullmatch(r"GLIBC_2[\d.]+", name)]
+    found = [version_key(name[6:]) for name in versions.defined if _is_glibc(name)]
     return ".".join(map(str, max(found))) if found else ""
+
+
+def _is_glibc(version: str) -> bool:
+    return version.startswith("GLIBC_2.") and not version[6:].strip("0123456789.")
 
 
 def _libc(at: At) -> tuple[Elf, Versions] | None:
@@ -126,7 +133,7 @@ def _libc(at: At) -> tuple[Elf, Versions] | None:
 
 def _labels(text: str) -> dict[str, str]:
     try:
-        table = json.loads(text)
+        table = decode(text)
     except (ValueError, RecursionError):
         return {}
     if not isinstance(table, dict):

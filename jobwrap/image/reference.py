@@ -9,14 +9,12 @@ oras://..., library://..., osdf://....sif       what would have to be fetched
 from __future__ import annotations
 
 import os
-import re
 from typing import NamedTuple
 
 from jobwrap.failures import JobwrapError
 
 NAME, PATH, REMOTE = "name", "path", "remote"
-_NAME = re.compile(r"[\w.+-]+(:\d+)?(/[\w.+-]+)*(:[\w.+-]+)?(@sha256:[0-9a-f]{64})?", re.ASCII)
-_SCHEME = re.compile(r"([a-z][a-z0-9+-]*)://(.*)", re.DOTALL)
+_DIGITS = 64  # of a sha256
 _TREE_SCHEMES = ("docker", "cvmfs")
 _REMOTE_SCHEMES = ("docker", "oras", "library", "shub", "osdf", "stash", "pelican", "http", "https", "s3")
 
@@ -55,28 +53,49 @@ def parse_reference(text: str, folder: str) -> Reference:
     text = text.strip()
     if "\0" in text:
         raise JobwrapError("image.unsupported", image=repr(text), problem="a NUL byte in its name")
-    scheme = _SCHEME.fullmatch(text)
-    if scheme and scheme[1] == "file":
-        return Reference(text, PATH, path=os.path.join("/", scheme[2].removeprefix("localhost")))
-    if scheme and scheme[1] not in _TREE_SCHEMES:
-        if scheme[1] not in _REMOTE_SCHEMES:
-            raise JobwrapError("image.unsupported", image=text, problem=f"{scheme[1]}: is not known")
+    scheme, mark, rest = text.partition("://")
+    if not mark or not _is_scheme(scheme):
+        scheme, rest = "", text
+    if scheme == "file":
+        return Reference(text, PATH, path=os.path.join("/", rest.removeprefix("localhost")))
+    if scheme and scheme not in _TREE_SCHEMES:
+        if scheme not in _REMOTE_SCHEMES:
+            raise JobwrapError("image.unsupported", image=text, problem=f"{scheme}: is not known")
         return Reference(text, REMOTE)
     if not scheme and (text.startswith(("/", "./", "../")) or text in (".", "..") or text.endswith(".sif")):
         return Reference(text, PATH, path=os.path.normpath(os.path.join(folder, text)))
-    return _parse_name(text, scheme[2].lstrip("/") if scheme else text)
+    return _parse_name(text, rest.lstrip("/") if scheme else text)
 
 
 def _parse_name(text: str, name: str) -> Reference:
-    if not _NAME.fullmatch(name):
-        raise JobwrapError("image.unsupported", image=text, problem="neither a name nor a path nor a URL")
-    name, _, digest = name.partition("@sha256:")
+    name, pinned, digest = name.partition("@sha256:")
     first, slash, rest = name.partition("/")
     host = ""
     # As docker does it: only a host has a dot, a port, or is localhost.
     if slash and ("." in first or ":" in first or first == "localhost"):
         host, name = first, rest
-    name, _, tag = name.partition(":")
+    server, colon, port = host.partition(":")
+    name, tagged, tag = name.partition(":")
+    words = (*name.split("/"), *((server,) if host else ()), *((tag,) if tagged else ()))
+    numbers = (not colon or (port.isascii() and port.isdecimal())) and (not pinned or _is_digest(digest))
+    if not numbers or not all(map(is_word, words)):
+        raise JobwrapError("image.unsupported", image=text, problem="neither a name nor a path nor a URL")
     if "/" not in name and name != "default":
         name = f"library/{name}"  # as docker and the tree spell docker's own images
     return Reference(text, NAME, host=host, name=name, tag=tag or "latest", digest=digest)
+
+
+def is_word(text: str) -> bool:
+    """Whether it is of letters, digits and _ . + - only, as the parts of a name are."""
+    letters = text.translate(dict.fromkeys(map(ord, "_.+-")))
+    return bool(text) and text.isascii() and (not letters or letters.isalnum())
+
+
+def _is_scheme(text: str) -> bool:
+    return (
+        text[:1].isalpha() and text == text.lower() and is_word(text) and "." not in text and "_" not in text
+    )
+
+
+def _is_digest(text: str) -> bool:
+    return len(text) == _DIGITS and not text.strip("0123456789abcdef")

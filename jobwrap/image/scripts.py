@@ -6,16 +6,13 @@ image, as `export NAME="${NAME:-"value"}"`. Anything cleverer is not guessed at.
 
 from __future__ import annotations
 
-import re
-
 from jobwrap.image.files import Files
 
 FOLDER = "/.singularity.d/env"
 # The runtime's own, the same in each image.
 _OWN = frozenset(["01-base.sh", "94-appsbase.sh", "95-apps.sh", "99-base.sh", "99-runtimevars.sh"])
 _MOST_SCRIPTS = 16
-_ASSIGNMENT = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)=([^\n]*)$", re.MULTILINE | re.ASCII)
-_DEFAULT = re.compile(r'"?\$\{\w+:?-"?(.*?)"?\}"?')
+_BLANKS = " \t"
 
 
 def read_variables(files: Files) -> dict[str, str]:
@@ -28,17 +25,36 @@ def parse_variables(scripts: object) -> dict[str, str]:
     """The variables that these texts set; what is no text is passed over."""
     variables: dict[str, str] = {}
     for script in scripts if hasattr(scripts, "__iter__") else ():
-        if isinstance(script, str):
-            for name, value in _ASSIGNMENT.findall(script):
+        for line in script.split("\n") if isinstance(script, str) else ():
+            words = line.strip(_BLANKS)
+            exported = words.startswith(("export ", "export\t"))
+            name, _, value = (words[len("export") :].lstrip(_BLANKS) if exported else words).partition("=")
+            if "=" in words and _is_name(name):
                 variables[name] = _unquoted(value.strip())
     return variables
 
 
 def _unquoted(value: str) -> str:
-    default = _DEFAULT.fullmatch(value)
-    if default:
-        return default[1].replace('\\"', '"')
+    default = _default(value)
+    if default is not None:
+        return default.replace('\\"', '"')
     for quote in "\"'":
         if len(value) > 1 and value[0] == value[-1] == quote:
             return value[1:-1]
     return value
+
+
+def _default(value: str) -> str | None:
+    """What stands in ${NAME:-"value"}, quoted or not, None for another form."""
+    value = value.removeprefix('"')
+    value = value.removesuffix('"') if value.endswith('}"') else value
+    if not (value.startswith("${") and value.endswith("}")):
+        return None
+    name, mark, default = value[2:-1].partition("-")
+    if not mark or not _is_name(name.removesuffix(":")):
+        return None
+    return default.removeprefix('"').removesuffix('"')
+
+
+def _is_name(word: str) -> bool:
+    return word.isascii() and word.isidentifier()

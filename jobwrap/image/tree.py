@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 
 from jobwrap.failures import JobwrapError
 from jobwrap.image.files import ABSENT, ITS_OWN
@@ -19,7 +18,7 @@ from jobwrap.image.footprint import footprint
 from jobwrap.image.reference import Reference
 from jobwrap.image.view import View
 
-_CONTENT = re.compile(r"/\.(?:images/([0-9a-f]{2})/([0-9a-f]{62})|flat/[0-9a-f]{2}/([0-9a-f]{64}))(?=/|$)")
+_FIRST, _REST, _ALL = 2, 62, 64  # hex digits
 _DOCKER_HUB = "registry.hub.docker.com"  # as unpacked.cern.ch spells it
 
 
@@ -79,14 +78,23 @@ def _in_tree(seen: str, reference: Reference, trees: tuple[str, ...]) -> Referen
 
 def content_id(path: str) -> str:
     """The 64 hex digits that name the content of a path in a tree, "" for a path of another kind."""
-    found = _CONTENT.search(path)
-    return found.expand(r"\1\2") or found[3] if found else ""
+    parts = path.split("/")
+    for store, first, rest in zip(parts, parts[1:], parts[2:]):
+        if store == ".images" and _is_hex(first, _FIRST) and _is_hex(rest, _REST):
+            return first + rest
+        if store == ".flat" and _is_hex(first, _FIRST) and _is_hex(rest, _ALL):
+            return rest
+    return ""
+
+
+def _is_hex(word: str, digits: int) -> bool:
+    return len(word) == digits and not word.strip("0123456789abcdef")
 
 
 def repository(seen: str) -> str:
     """The mount that a seen path lies on: "/cvmfs/<repository>", or "" outside CVMFS."""
-    found = re.match(r"/cvmfs/[^/]+", seen)
-    return found[0] if found else ""
+    name = seen.removeprefix("/cvmfs/").partition("/")[0] if seen.startswith("/cvmfs/") else ""
+    return f"/cvmfs/{name}" if name else ""
 
 
 def check_repository(seen: str, view: View) -> None:

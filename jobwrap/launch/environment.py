@@ -7,7 +7,6 @@ image's own variables stay unless something here has their name.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -16,14 +15,9 @@ from jobwrap.job.spec import Job
 from jobwrap.node.gpu import Gpus
 from jobwrap.node.survey import Node
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
 # What the batch system and the site tell a task; _CONDOR_CREDS is a credential, and asked for by name.
-_PASSED = re.compile(
-    r"(?!_CONDOR_CREDS$|_CONDOR_WRAPPER_ERROR_FILE$)(?:_CONDOR_\w+|_CHIRP_DELAYED_UPDATE_PREFIX|BATCH_SYSTEM|CONDOR_JOBID"
-    r"|OSG_\w+|OSGVO_\w+|GLIDEIN_\w+|PEGASUS_\w+|TZ|LANG|LANGUAGE|LC_\w+|TERM"
-    r"|(?:CUDA|NVIDIA|ROCR|HIP)_VISIBLE_DEVICES|GPU_DEVICE_ORDINAL)"
-)
+_FAMILIES = ("_CONDOR_", "OSG_", "OSGVO_", "GLIDEIN_", "PEGASUS_", "LC_")
+_KEPT_OUT = ("_CONDOR_CREDS", "_CONDOR_WRAPPER_ERROR_FILE")
 # How many threads a library starts, where the task does not say; HTCondor sets the same ones.
 THREADS = (
     "OMP_NUM_THREADS",
@@ -39,8 +33,12 @@ THREADS = (
     "ROOT_MAX_THREADS",
     "CUBACORES",
 )
-
-
+_PASSED = {
+    *THREADS,
+    *("_CHIRP_DELAYED_UPDATE_PREFIX", "BATCH_SYSTEM", "CONDOR_JOBID", "TZ", "LANG", "LANGUAGE", "TERM"),
+    *("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"),
+    "GPU_DEVICE_ORDINAL",
+}
 # What tells a library its GPUs, by their maker; set where only HTCondor has been told which were granted.
 _VISIBLE = {"nvidia": ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"), "amd": ("ROCR_VISIBLE_DEVICES",)}
 _NOT_TOLD = ("_CONDOR_AssignedGPUs", "AssignedGPUs")
@@ -63,10 +61,10 @@ def plan_environment(
     settings: dict[str, str] = {}
     dropped: dict[str, str] = {}
     for name, value in environ.items():
-        if _PASSED.fullmatch(name) or name in THREADS:
-            settings[name] = _as_inside(value, job)
-        elif why := _unfit(name):
+        if why := _unfit(name):
             dropped[name] = why
+        elif name in _PASSED or (name.startswith(_FAMILIES) and name not in _KEPT_OUT):
+            settings[name] = _as_inside(value, job)
     own = dict(_own(job))
     for name, value in job.submitted:
         if why := _unfit(name) or ("jobwrap sets it itself; --env sets another" if name in own else ""):
@@ -96,7 +94,7 @@ def _unfit(name: str) -> str:
     """Why no variable of this name reaches a task, whoever asks for it; "" if it may."""
     if name.startswith(("APPTAINER", "SINGULARITY")):
         return "a job may not steer the container runtime"
-    return "" if _NAME.fullmatch(name) else "it is no name for a variable"
+    return "" if name.isascii() and name.isidentifier() else "it is no name for a variable"
 
 
 def _own(job: Job) -> Iterator[tuple[str, str]]:

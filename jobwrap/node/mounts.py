@@ -87,4 +87,6 @@ def _unescaped(point: str) -> str:
     r"""The kernel writes a blank as \040."""
     if "\\" not in point:
         return point
+    if "\\" not in point:
+        return point
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), point)

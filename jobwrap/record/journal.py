@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from jobwrap.plainjson import decode, encode
 from jobwrap.record.reserve import SIZE, Reserve
 
 NAME = "jobwrap-record.json"
@@ -107,7 +108,7 @@ class Journal:
         """
         try:
             with open(self.target, encoding="utf-8") as file:
-                earlier = json.loads(file.read(_MOST))
+                earlier = decode(file.read(_MOST))
             if not ids or earlier["job"]["ids"].get("GlobalJobId") != ids.get("GlobalJobId"):
                 return
             places = (_beside(self.target, str(number)) for number in range(1, _RESTARTS))
@@ -136,14 +137,13 @@ def put(path: str, record: dict[str, Any]) -> None:
 
 
 def _text(record: dict[str, Any]) -> bytes:
-    """A line for each field: to be read, and yet by json's encoder in C, which knows no indent."""
-    encode = json.JSONEncoder(ensure_ascii=False).encode
+    """A line for each field, to be read; json's encoder in C knows no indent."""
     lines = ",\n".join(f" {encode(name)}: {encode(value)}" for name, value in record.items())
     return f"{{\n{lines}\n}}\n".encode(errors="backslashreplace")
 
 
 def _shortened(text: bytes) -> bytes:
-    record = json.loads(text)
+    record = decode(text.decode(errors="replace"))
     return _text({name: value for name, value in record.items() if name not in _BULKY})
 
 
