@@ -12,7 +12,6 @@ from jobwrap.plan import Plan, with_cached
 from jobwrap.record.exitrecord import ExitRecord
 from jobwrap.stage.inputs import fetch_inputs, room_left
 from jobwrap.stage.plan import with_paths
-from jobwrap.told import as_record
 from jobwrap.transfer.fetch import Fetched
 from jobwrap.transfer.options import options_of
 from jobwrap.transfer.progress import progress_line
@@ -41,10 +40,7 @@ class Arrivals:
             self._note(came)
         self._check_program(came, plan)
         cached = [each for each in came if each.path != os.path.join(job.scratch, each.name)]
-        plan = with_cached(plan._replace(staging=plan.staging._replace(wanted=())), settings, cached)
-        if cached:
-            self._record.note(**as_record(plan))
-        return plan
+        return with_cached(plan._replace(staging=plan.staging._replace(wanted=())), settings, cached)
 
     def found(self, plan: Plan) -> None:
         """Those that lay in the node's cache. JobwrapError image.* as for what is fetched."""

@@ -64,6 +64,7 @@ class Run:
         self._places = Places(self._job)
         self._streams: Streams | None = None  # where the job wants other than ours
         self._given: Given | None = None
+        self._container: Container | None = None
 
     def run(self) -> int:
         """All of it; whatever happens, there is a record, and what the job made for itself is gone."""
@@ -87,6 +88,8 @@ class Run:
             self._log.error(f"a guess: {ending.guess.sentence}")
         self._log.info("end", code=ending.code, of=ending.of)
         self._log.close()
+        if self._container:
+            self._container.close()
         if self._job.reraise and ending.signal:
             from jobwrap.reraise import end_by
 
@@ -105,9 +108,14 @@ class Run:
         plan = self._plan()
         if plan.staging.cached or plan.staging.sharing:
             plan = self._bring_inputs(plan)
-        self._begin("launch")
-        container = self._start(plan)
+        self._begin("launch", write=False)
+        try:
+            container = self._container = self._start(plan)
+        finally:  # while it starts
+            self._note_plan(plan)
         self._log.open()
+        for reason in plan.reasons:
+            self._log.debug(reason)
         guard = None
         try:
             # All that is imported from here on is imported while the container starts.
@@ -153,15 +161,16 @@ class Run:
             # All that is imported until the launch is imported while the image is looked at.
             from jobwrap.launch import environment, gate, keeper, supervise  # noqa: F401
             from jobwrap.plan import bring_image, make_plan
-            from jobwrap.told import as_record
 
             self._begin("plan", sync=True)  # and the disk is waited for
             plan = make_plan(self._job, settings, node, choice, os.environ)
-        plan = bring_image(plan, settings, os.environ)
+        return bring_image(plan, settings, os.environ)
+
+    def _note_plan(self, plan: Plan) -> None:
+        from jobwrap.told import as_record
+
         self._record.note(**as_record(plan))
-        for reason in plan.reasons:
-            self._log.debug(reason)
-        return plan
+        self._journal.write(self._record.fields)
 
     def _begin(self, phase: str, *, sync: bool = False, write: bool = True) -> None:
         self._record.begin(phase)
@@ -222,6 +231,7 @@ class Run:
 
     def _bring_inputs(self, plan: Plan) -> Plan:
         """Those that come by the node's cache: bound from there, and a running container gets no new bind."""
+        self._note_plan(plan)
         arrivals = self._arrivals()
         arrivals.found(plan)
         if not plan.staging.sharing:

@@ -93,11 +93,11 @@ class Keeper:
             pass  # it has ended; the report says how
 
     def end(self) -> Kept | None:
-        """What the keeper saw, after `report` became readable; None if it was killed itself."""
-        said = b""
-        while block := os.read(self.report, 4096):
-            said += block
-        self.close()
+        """What the keeper saw, after `report` became readable; None if it was killed itself.
+
+        It still goes itself, which takes a millisecond: close() waits for that.
+        """
+        said = os.read(self.report, select.PIPE_BUF)  # all of it: what fits is written at once
         try:
             status, used, left, stuck = marshal.loads(said)
             return Kept(status, Usage(*used), left, stuck)
@@ -132,6 +132,8 @@ def _keep(start: Start, control: int, report: int) -> None:
         os.write(report, marshal.dumps((_NO_PROGRAM, tuple(_UNUSED), 0, 0)))
         os._exit(0)
     _adopt_orphans()  # the runtime has started nothing yet, and needs no millisecond more for it
+    import resource  # noqa: F401  # what os.wait4 imports when it is first called
+
     # The task's own streams end when the task does, not when the keeper does.
     null = os.open(os.devnull, os.O_RDWR)
     for mine in (0, 1, 2, start.error, *start.inherited):

@@ -167,6 +167,10 @@ class Container:
             self._gate.signal(signal.SIGKILL)
             self._gate.pid = 0
 
+    def close(self) -> None:
+        """Waits until the keeper has gone too, after wait()."""
+        self._keeper.close()
+
     def abandon(self) -> str:
         """Ends the container whose task never started; the runtime's words so far."""
         self._gate.close()
