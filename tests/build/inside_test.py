@@ -4,6 +4,7 @@ import importlib
 import re
 import shutil
 import sys
+import types
 import zipfile
 
 from tests.build.shipping import HELLO, PYTHONS, REPO, each_python, run, within
@@ -30,6 +31,14 @@ assert DockerParser and SingularityWriter
 }
 
 
+def compile_py():
+    """bin/bundle's module of that name, whose last lines read stdin."""
+    source = (REPO / "bin/bundle/compile.py").read_text()
+    module = types.ModuleType("compile")
+    exec(source[: source.index("\napart, first = ")], module.__dict__)
+    return module
+
+
 def proofs(shipped):
     packages = {
         name.removesuffix(".xz") for name in zipfile.ZipFile(shipped).namelist() if name.endswith(".xz")
@@ -53,6 +62,19 @@ for name in sys.argv[1:]: assert importlib.import_module(name).__name__ == name
 print("all")
 """
     assert within(shipped, python, code, *sorted(names)) == "all\n"
+
+
+@each_python
+def test_what_jobwrap_takes_of_a_module_is_in_what_that_module_is_made_of(shipped, python, tree):
+    used = set()
+    for path in (tree / "jobwrap").rglob("*.py"):
+        text = path.read_text()
+        for name, engine in compile_py().ENGINES.items():
+            if f"import {name}\n" in text:
+                used |= {f"{engine}.{each}" for each in re.findall(rf"\b{name}\.([A-Za-z_0-9]+)", text)}
+    assert {"_signal.SIGTERM", "_struct.Struct"} <= used
+    code = "import _signal, _struct\nfor name in sys.argv[1:]: eval(name)\nprint('all')"
+    assert within(shipped, python, code, *sorted(used)) == "all\n"
 
 
 def test_a_python_without_bytecode_in_it_compiles_what_it_imports(shipped, tmp_path):

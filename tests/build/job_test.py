@@ -84,3 +84,18 @@ program()
 """
     within(shipped, "/usr/bin/python3", code, "--image", "htc/debian:12", "--", "touch", "new", cwd=tmp_path)
     assert (tmp_path / "new").exists()
+
+
+def test_no_process_of_a_plain_job_imports_what_takes_longest_of_the_standard_library(shipped, tmp_path):
+    code = f"""
+import os, sys
+def leave(code, leave=os._exit):
+    early = {{"collections", "enum", "functools", "json", "re"}} & sys.modules.keys()
+    os.write(os.open("{tmp_path}/early", os.O_WRONLY | os.O_CREAT | os.O_APPEND), " ".join(early).encode())
+    leave(code)
+os._exit = leave
+from jobwrap.__main__ import program
+program()
+"""
+    within(shipped, "/usr/bin/python3", code, "--image", "htc/debian:12", "--", "true", cwd=tmp_path)
+    assert (tmp_path / "early").read_text() == ""
