@@ -29,7 +29,7 @@ class Bundle:
 
     path    the shipped file, absolute
     column  which form of a module this Python takes: 0 the source, else its bytecode
-    files   path inside → a module's source (str) or code, or data (bytes)
+    files   path inside → a module's source (str), its code or that in bytes, or data (bytes)
     later   more of them, packed, each with the code for several Pythons; and which of these is this one's
     groups  package → sha256 of its group
     """
@@ -72,7 +72,9 @@ class Bundle:
     def exec_module(self, module: ModuleType) -> None:
         inside = self._inside(module.__file__ or "")
         code = self._files[inside]
-        if isinstance(code, str):
+        if isinstance(code, bytes):
+            code = marshal.loads(code)
+        elif isinstance(code, str):
             code = compile(code, f"<jobwrap>/{inside}", "exec", dont_inherit=True)
         exec(code, module.__dict__)
         self._files.pop(inside, None)  # memory that is not needed while the task runs
@@ -107,8 +109,8 @@ class Bundle:
             return False
         import lzma
 
-        column, modules = self._later_column, marshal.loads(lzma.decompress(self._later))
-        self._files.update({path: marshal.loads(codes[column]) for path, codes in modules.items()})
+        # Of all that only what is imported is made code of: the rest would be with us as long as the task.
+        self._files.update(marshal.loads(marshal.loads(lzma.decompress(self._later))[self._later_column]))
         self._later = b""
         return True
 

@@ -63,6 +63,7 @@ FIRST = (
     "jobwrap.plan",
     "jobwrap.told",
     "jobwrap.launch.supervise",
+    "jobwrap.libc",
     "jobwrap.guard",
     "jobwrap.evidence.weigh",
     "jobwrap.launch.limits",

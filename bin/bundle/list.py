@@ -35,6 +35,9 @@ def files(name: str, stored: bytes) -> Iterator[tuple[str, list[int]]]:
             yield from ((inside, [len(source)]) for inside, source in modules.items())
         else:  # readable only by its own Python
             yield "the modules of every launch, as bytecode", [len(modules)]
+    elif name.startswith("later-"):
+        modules = [marshal.loads(each) for each in marshal.loads(lzma.decompress(stored))]
+        yield from ((inside, [len(each[inside]) for each in modules]) for inside in modules[0])
     elif name not in ("__main__.py", "licences.xz"):
         for inside, forms in marshal.loads(lzma.decompress(stored)).items():
             yield inside, [len(form) for form in (forms if isinstance(forms, tuple) else (forms,))]

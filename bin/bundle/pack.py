@@ -6,7 +6,8 @@
         cpython-39 …      what each launch needs, for each Python: zlib of marshal of (data, digests, modules)
         source            the same for any other Python, which compiles what it imports
         later-1 …         the modules that most launches need, once the container is starting; for a few
-                          Pythons together, lzma of marshal of a dict: path inside → its bytecode for each
+                          Pythons together: lzma of marshal of, for each, marshal of a dict: path inside →
+                          its bytecode
         jobwrap.xz        jobwrap's sources, and bytecode of what no launch needs
         requests.xz …     a group for each package
         licences.xz
@@ -80,7 +81,7 @@ def shipped_file(pythons: list[Python], own: Files, packages: dict[str, Files], 
     entries = {python.name: start(data, digests, firsts) for python, (_, firsts) in zip(pythons, compiled)}
     entries["source"] = start(data, digests, {BUNDLE: contents.bare(launch[BUNDLE])})
     for name, members in kinds(pythons).items():
-        together = {path: tuple(codes[pythons.index(one)][path] for one in members) for path in later}
+        together = tuple(plain({path: codes[pythons.index(one)][path] for path in later}) for one in members)
         entries[name] = lzma.compress(plain(together))
     entries.update({f"{name}.xz": stored for name, stored in groups.items()})
     return lay_out(pythons, {**entries, "licences.xz": lzma.compress(licences)})

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 # What jobwrap itself handles; the keeper must live through them, the task gets them by the control pipe.
 _HANDLED = (*ENDING, *HANDED_ON, *PAUSING)
-_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, linux/prctl.h
 _NO_PROGRAM = 127 << 8  # the wait status of what a shell could not execute
 _PATIENCE = 10.0  # seconds for killed processes to be gone; one in an uninterruptible wait never is
 _UNUSED = Usage(*[0] * len(Usage._fields))
@@ -131,8 +130,13 @@ def _keep(start: Start, control: int, report: int) -> None:
         os.write(start.error, f"FATAL: {start.argv[0]} cannot be executed: {error.strerror}\n".encode())
         os.write(report, marshal.dumps((_NO_PROGRAM, tuple(_UNUSED), 0, 0)))
         os._exit(0)
-    _adopt_orphans()  # the runtime has started nothing yet, and needs no millisecond more for it
+    # The runtime has started nothing yet, and needs no millisecond more for what follows.
     import resource  # noqa: F401  # what os.wait4 imports when it is first called
+
+    from jobwrap import libc
+
+    libc.adopt_orphans()
+    libc.give_back_memory()  # what jobwrap had freed and will use again is a copy of the keeper's own by then
 
     # The task's own streams end when the task does, not when the keeper does.
     null = os.open(os.devnull, os.O_RDWR)
@@ -173,18 +177,6 @@ def _close_all_but(*kept: int) -> None:
                 os.close(int(name))
             except OSError:
                 pass  # the listing's own
-
-
-def _adopt_orphans() -> None:
-    """Makes the keeper the parent of what its descendants leave behind."""
-    try:
-        import _ctypes  # what ctypes itself is made of, without the 6 ms that its import takes
-
-        everything = _ctypes.dlopen(None, os.RTLD_NOW)  # type: ignore[arg-type]  # this process
-        prctl = _ctypes.dlsym(everything, "prctl")
-        _ctypes.call_function(prctl, (_SUBREAPER, 1, 0, 0, 0))
-    except (ImportError, OSError, AttributeError, TypeError):
-        pass  # a Python without it; what is left is the first process's to adopt
 
 
 def _watch(runtime: int, control: int, wake: int) -> tuple[int, Usage, bool]:

@@ -31,7 +31,7 @@ def may_hang(root: str = "") -> set[str]:
         fields, _, kind = line.partition(" - ")
         if kind.partition(" ")[0] not in _LOCAL:
             found.update(fields.split(" ", 5)[4:5])
-    return {_unescaped(point) for point in found} - {"", "/"}
+    return {unescaped(point) for point in found} - {"", "/"}
 
 
 def leads_into(path: str, mounts: Collection[str], root: str = "") -> str:
@@ -83,10 +83,8 @@ def follow(path: str, target_of: Callable[[str], str | None]) -> str:
     return done
 
 
-def _unescaped(point: str) -> str:
+def unescaped(point: str) -> str:
     r"""The kernel writes a blank as \040."""
-    if "\\" not in point:
-        return point
     if "\\" not in point:
         return point
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), point)

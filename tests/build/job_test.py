@@ -74,6 +74,18 @@ program()
     assert (tmp_path / "copy").read_text() == "42"
 
 
+def test_of_what_is_unpacked_later_only_what_is_imported_becomes_code(shipped):
+    """The rest would be with jobwrap as long as its task runs."""
+    code = """
+bundle = sys.meta_path[0]
+early = set(bundle._files)
+import jobwrap.transfer.url
+late = [content for path, content in bundle._files.items() if path not in early]
+print(len(late) > 30, {type(content).__name__ for content in late})
+"""
+    assert within(shipped, "/usr/bin/python3", code) == "True {'bytes'}\n"
+
+
 def test_a_job_with_nothing_to_stage_unpacks_only_what_comes_first(shipped, tmp_path):
     code = """
 from jobwrap.bundle import Bundle

@@ -7,19 +7,16 @@ there may hang.
 from __future__ import annotations
 
 import os
-import re
 import stat
 import time
 from collections.abc import Iterator
 
-from jobwrap.node import files
+from jobwrap.node import files, mounts
 
 _BLOCK = 512  # of st_blocks, whatever the file system's own
 _AT_ONCE = 16  # entries between two looks at the clock
 _LINKED = 10_000  # files with several names that are remembered, so that they count once
 _WAITING = 20_000  # folders still to be entered; with more the walk is given up
-
-_OCTAL = re.compile(r"\\([0-7]{3})")  # a blank in a path of mountinfo is \\040
 
 
 class _TooMany(Exception):
@@ -120,4 +117,4 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
 def _mount_points() -> set[str]:
     """Of this mount namespace; source: proc(5), /proc/PID/mountinfo."""
     lines = files.text("/proc/self/mountinfo").splitlines()
-    return {_OCTAL.sub(lambda code: chr(int(code[1], 8)), line.split()[4]) for line in lines}
+    return {mounts.unescaped(line.split()[4]) for line in lines}
