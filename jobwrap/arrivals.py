@@ -12,7 +12,7 @@ from jobwrap.plan import Plan, with_cached
 from jobwrap.record.exitrecord import ExitRecord
 from jobwrap.stage.inputs import fetch_inputs, room_left
 from jobwrap.stage.plan import with_paths
-from jobwrap.transfer.fetch import Fetched
+from jobwrap.transfer.fetch import Came, Fetched
 from jobwrap.transfer.options import options_of
 from jobwrap.transfer.progress import progress_line
 
@@ -30,7 +30,7 @@ class Arrivals:
         """
         job, settings = self._asked.job, self._asked.settings
         options = options_of(settings, os.environ)._replace(room=room_left(job, plan.node.slot))
-        came: list[Fetched] = []
+        came = Came()
         line = progress_line("stage-in", self._asked.call, self._log.tell)
         try:
             fetch_inputs(plan.staging, job.scratch, options, came, line)
@@ -47,15 +47,14 @@ class Arrivals:
         self._note(plan.staging.cached)
         self._check_program(plan.staging.cached, plan)
 
-    def _note(self, came: Sequence[Fetched]) -> None:
-        known = self._record.fields.get("transfers", ())
+    def _note(self, came: Came | Sequence[Fetched]) -> None:
         if came:
-            self._record.note(transfers=[*known, *(each._asdict() for each in came)])
-        for transfer in self._record.fields.get("transfers", ())[len(known) :]:
-            self._log.info("fetched", **transfer)
+            self._record.extend("transfers", (each._asdict() for each in came), len(came))
+        for each in came:
+            self._log.info("fetched", **each._asdict())
 
-    def _check_program(self, came: Sequence[Fetched], plan: Plan) -> None:
-        """The task's program may be among them."""
-        if plan.image and came:
+    def _check_program(self, came: Came | Sequence[Fetched], plan: Plan) -> None:
+        """The task's program may be among them, where the image does not have it."""
+        if plan.image and not plan.image.program and came:
             job = with_paths(self._asked.job, {each.name: each.path for each in came})
             check_program(plan.image, job, plan.node, self._asked.settings)

@@ -74,7 +74,7 @@ def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ:
         job=job,
         node=node,
         image=image,
-        staging=staging._replace(cached=()),
+        staging=staging._replace(cached=(), reasons=()),  # which are among the plan's
         mounts=mounts,
         dropped=dropped,
         environment=plan_environment(job, node, environ, given),

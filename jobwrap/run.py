@@ -116,6 +116,7 @@ class Run:
         self._log.open()
         for reason in plan.reasons:
             self._log.debug(reason)
+        plan = plan._replace(reasons=())  # they are on record, and with thousands of inputs as many
         guard = None
         try:
             # All that is imported from here on is imported while the container starts.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
+
+from jobwrap.plainjson import decode
 
 _MOST = 1 << 20
 
@@ -24,7 +25,7 @@ def parse_table(content: bytes, name: str) -> dict[str, Any]:
         raise ValueError("it is larger than 1 MiB")
     text = content.decode()
     try:
-        table = json.loads(text) if name.endswith(".json") else _toml(text)
+        table = decode(text) if name.endswith(".json") else _toml(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(table, dict):

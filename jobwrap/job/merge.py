@@ -36,7 +36,9 @@ def merge(
         if not BY_NAME[name].many and name.replace("-", "_") in Job._fields
     }
     unpacked = set(layer.get("unpack", ()))
-    inputs = [each._replace(unpack=each.unpack or each.name in unpacked) for each in layer.get("input", ())]
+    inputs = [
+        each._replace(unpack=True) if each.name in unpacked else each for each in layer.get("input", ())
+    ]
     for name in unpacked.difference(each.name for each in inputs):
         raise JobwrapError("job.usage", problem=f"--unpack {name} names no input")
     fields["scratch"] = _scratch(fields.get("scratch", ""), environ)

@@ -6,13 +6,16 @@ written down. Values of variables never are, and all goes through redact.py.
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from jobwrap import __version__
 from jobwrap.failures import JobwrapError
-from jobwrap.job.spec import Job
+from jobwrap.job.spec import Input, Job
+from jobwrap.plainjson import LongList
 from jobwrap.record.redact import Secrets
 
 SCHEMA = 1
@@ -20,6 +23,7 @@ LOST, FINISHED = "lost", "finished"
 # What follows one another from jobwrap's start as a process to the record's end; and what of it is its own.
 _SPANS = ("before", "container_start", "held", "task", "container_end", "after")
 _OWN = ("before", "held", "after")
+_MANY = 100  # entries of a list that stay objects while the task runs
 
 
 class ExitRecord:
@@ -31,7 +35,7 @@ class ExitRecord:
     moments: tuple[float, ...] = ()
 
     def __init__(self, job: Job, secrets: Secrets) -> None:
-        self._secrets = secrets
+        self._cleaned = secrets.cleaned
         self._clock = time.monotonic()
         self._phase_began = self._clock
         self.fields: dict[str, Any] = {
@@ -41,9 +45,10 @@ class ExitRecord:
             "state": LOST,
             "phase": "start",
             "started": utc(),
-            "job": secrets.cleaned(_job(job)),
+            "job": self._cleaned(_job(job)),
             "phases": [],
         }
+        self.fields["job"]["inputs"] = self._listed(map(_input, job.inputs), len(job.inputs))
 
     def begin(self, phase: str) -> None:
         """A phase begins, and with it the one before ends."""
@@ -55,7 +60,23 @@ class ExitRecord:
 
     def note(self, **fields: Any) -> None:
         """Adds what a room found; the names are those of the schema."""
-        self.fields.update(self._secrets.cleaned(fields))
+        for name, value in fields.items():
+            long = isinstance(value, list) and len(value) > _MANY
+            self.fields[name] = self._listed(value, len(value)) if long else self._cleaned(value)
+
+    def extend(self, name: str, entries: Iterable[Any], count: int) -> None:
+        """So many more entries of one of its lists."""
+        known = self.fields.get(name)
+        more = self._listed(entries, count)
+        if known:
+            both = itertools.chain(known, more)
+            more = LongList(both) if LongList in (type(known), type(more)) else list(both)
+        self.fields[name] = more
+
+    def _listed(self, entries: Iterable[Any], count: int) -> list[Any] | LongList:
+        """Each clean by itself: no list of words is told here, of which one could hide the next."""
+        cleaned = map(self._cleaned, entries)
+        return LongList(cleaned) if count > _MANY else list(cleaned)
 
     def identity(self) -> dict[str, str]:
         """What tells this run from others, in each line of a log."""
@@ -67,6 +88,8 @@ class ExitRecord:
         """The last word."""
         now = time.monotonic()
         self._end_phase(now)
+        for fields in (self.fields, self.fields["job"]):  # no task runs any more, and all will be read
+            fields.update({name: [*each] for name, each in fields.items() if isinstance(each, LongList)})
         self.fields["jobwrap"]["cost"] = _cost()
         if timing := _timing(self.fields["phases"], self.moments, now):
             self.fields["timing"] = timing
@@ -146,14 +169,7 @@ def _job(job: Job) -> dict[str, Any]:
         "command": list(job.command),
         "ids": dict(job.ids),
         "image": job.image,
-        "inputs": [
-            {
-                "name": each.name,
-                "places": [without_secrets(place) for place in each.places],
-                "checksum": ":".join(each.checksum) if each.checksum else None,
-            }
-            for each in job.inputs
-        ],
+        "inputs": [],
         "outputs": [{"name": each.name, "url": without_secrets(each.url)} for each in job.outputs],
         "binds": [each._asdict() for each in job.binds],
         "environment": [name for name, _ in job.env],
@@ -161,6 +177,14 @@ def _job(job: Job) -> dict[str, Any]:
         "target": job.target,
         "here": job.here,
         **{name: getattr(job, name) for name in ("gpus", "cpus", "memory", "disk", "time", "grace")},
+    }
+
+
+def _input(asked: Input) -> dict[str, Any]:
+    return {
+        "name": asked.name,
+        "places": [without_secrets(place) for place in asked.places],
+        "checksum": ":".join(asked.checksum) if asked.checksum else None,
     }
 
 

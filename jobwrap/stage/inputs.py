@@ -8,7 +8,7 @@ from collections.abc import Callable
 from jobwrap.job.spec import Job
 from jobwrap.node.slot import Slot
 from jobwrap.stage.plan import Staging
-from jobwrap.transfer.fetch import Fetched, Fetching, Wanted, probe_all
+from jobwrap.transfer.fetch import Came, Fetching, Wanted, probe_all
 from jobwrap.transfer.options import Options
 from jobwrap.transfer.progress import Progress
 
@@ -19,7 +19,7 @@ def fetch_inputs(
     staging: Staging,
     scratch: str,
     options: Options,
-    came: list[Fetched],
+    came: Came,
     progress: Callable[[Progress], None] | None = None,
 ) -> None:
     """Fetches them all, into `scratch` or the node's cache; JobwrapError input.* for the first that fails.
@@ -27,13 +27,12 @@ def fetch_inputs(
     An exception, a signal's too, ends the others and leaves nothing partial. `came` gets those that came,
     also then.
     """
-    fetching = Fetching(_wanted(staging, scratch), _without_dead_cache(staging, options))
+    fetching = Fetching(_wanted(staging, scratch), _without_dead_cache(staging, options), came)
     fetching.progress = progress
     try:
         fetching.wait()
     finally:
         fetching.cancel()
-        came += fetching.fetched
 
 
 def probe_inputs(staging: Staging, options: Options) -> None:

@@ -36,7 +36,7 @@ class Staging(NamedTuple):
     bound    inputs that are on the node
     wanted   inputs to fetch, with only the places that are left
     reasons  a sentence each
-    skipped  by name, the places of a wanted input that are left out
+    skipped  by name, the places of a wanted input that are left out, if there are any
     cached   inputs that lie in the node's cache: bound from there
     sharing  wanted inputs that come by the cache will be bound from there, too: before the launch
     no_cache why the node's cache is not used, though the site has one
@@ -66,15 +66,21 @@ def plan_staging(job: Job, cvmfs: str, settings: Settings, environ: Mapping[str,
 
 
 def _by_path(job: Job, cvmfs: str, deadline: float) -> Staging:
-    local = {each.name: _local(each, job, cvmfs) for each in job.inputs}
-    asked = [(each.name, path, each.checksum) for each in job.inputs for path in local[each.name]]
+    local = {each.name: paths for each in job.inputs if (paths := _local(each, job, cvmfs))}
+    asked = [(each.name, path, each.checksum) for each in job.inputs for path in local.get(each.name, ())]
     seen = _ask(asked, deadline) if asked else {}
-    bound, wanted, reasons, skipped = [], [], [], {}
+    bound, wanted, reasons = [], [], []
+    skipped: dict[str, Skipped] = {}
     for each in job.inputs:
+        if each.name not in local:
+            wanted.append(each)
+            continue
         places = {path: seen[each.name, path] for path in local[each.name]}
         found = next((path for path, problem in places.items() if not problem), None)
-        skipped[each.name] = tuple((path, problem) for path, problem in places.items() if problem)
-        reasons += [f"input {each.name}: {path} {problem}" for path, problem in skipped[each.name]]
+        left_out = tuple((path, problem) for path, problem in places.items() if problem)
+        if left_out:
+            skipped[each.name] = left_out
+        reasons += [f"input {each.name}: {path} {problem}" for path, problem in left_out]
         remote = tuple(place for place in each.places if not _is_local(place))
         if found is not None and not each.unpack:
             in_place = found == os.path.join(job.scratch, each.name)
@@ -83,7 +89,7 @@ def _by_path(job: Job, cvmfs: str, deadline: float) -> Staging:
         elif found is not None or remote:
             wanted.append(each._replace(places=((found,) if found is not None else ()) + remote))
         else:
-            raise _none_left(each, skipped[each.name], deadline)
+            raise _none_left(each, left_out, deadline)
     return Staging(tuple(bound), tuple(wanted), tuple(reasons), skipped)
 
 

@@ -25,7 +25,7 @@ from jobwrap.stage.outputs import Delivered, StageOut
 from jobwrap.stage.places import put_links
 from jobwrap.stage.plan import plan_staging
 from jobwrap.transfer.credentials import identities
-from jobwrap.transfer.fetch import Fetched
+from jobwrap.transfer.fetch import Came, Fetched
 from jobwrap.transfer.options import options_of
 from jobwrap.transfer.progress import ProgressLine, progress_line
 
@@ -113,7 +113,7 @@ class Stage:
         self._job, self._call, self._settings, self._environ = job, call, settings, environ
         self._secrets = secrets_of(environ, job)
         self._options = options_of(settings, environ)
-        self.came: list[Fetched] = []
+        self.came = Came()
         self.linked: list[dict[str, Any]] = []
         self.gone: list[Delivered] = []
 

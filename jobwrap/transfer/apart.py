@@ -50,13 +50,16 @@ class Child:
         return self._whole() if block else None
 
     def _whole(self) -> Iterator[Any]:
-        while len(self._got) >= _LENGTH.size:
-            end = _LENGTH.size + _LENGTH.unpack_from(self._got)[0]
-            if len(self._got) < end:
-                return
-            message = marshal.loads(self._got[_LENGTH.size : end])
-            self._got = self._got[end:]
-            yield message
+        at = 0
+        try:
+            while len(self._got) >= (begin := at + _LENGTH.size):
+                end = begin + _LENGTH.unpack_from(self._got, at)[0]
+                if len(self._got) < end:
+                    return
+                at = end
+                yield marshal.loads(self._got[begin:end])
+        finally:
+            self._got = self._got[at:]
 
     def end(self) -> None:
         """Kill it with all that it started. One that hangs in a dead mount is left to the mount's end.

@@ -6,8 +6,10 @@ of a transfer out of the wrapper, can be abandoned when a mount hangs, and ends 
 
 from __future__ import annotations
 
+import itertools
+import marshal
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jobwrap.transfer.apart import Link
@@ -21,6 +23,7 @@ from jobwrap.transfer.work import Cancelled, Work
 __all__ = ["Cancelled", "Fetched", "Fetching", "Options", "Wanted", "deliver", "options_of"]
 
 DEFAULTS = Options()
+_AT_ONCE = 128  # files of thousands that came, as objects
 
 
 class Wanted(NamedTuple):
@@ -64,6 +67,37 @@ class Fetched(NamedTuple):
     path: str
 
 
+class Came:
+    """Files that have come, in the order in which they were wanted; many are kept small."""
+
+    def __init__(self) -> None:
+        self._new: dict[int, tuple[Any, ...]] = {}
+        self._packed: list[bytes] = []
+        self._count = 0
+
+    def take(self, index: int, fetched: tuple[Any, ...]) -> None:
+        """One more, by its place among those that were wanted."""
+        self._new[index] = fetched
+        self._count += 1
+        if len(self._new) >= _AT_ONCE:
+            self._packed.append(marshal.dumps(self._new))
+            self._new = {}  # a signal that comes before this leaves some twice
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Fetched]:
+        """They come about in their order: what waits here for one that is missing are few."""
+        waiting: dict[int, tuple[Any, ...]] = {}
+        at = 0
+        for some in itertools.chain(map(marshal.loads, self._packed), [self._new]):
+            waiting.update(some)
+            while at in waiting:
+                yield Fetched(*waiting.pop(at))
+                at += 1
+        yield from (Fetched(*waiting[index]) for index in sorted(waiting) if index > at)
+
+
 def fetch_all(
     wanted: Sequence[Wanted],
     options: Options = DEFAULTS,
@@ -80,7 +114,7 @@ def fetch_all(
         return []
     fetching = Fetching(wanted, options)
     fetching.progress = progress
-    return fetching.wait(cancelled)
+    return list(fetching.wait(cancelled))
 
 
 def find_cached(digest: str, options: Options) -> tuple[str, int] | None:
@@ -107,33 +141,29 @@ def probe_all(wanted: Sequence[Wanted], options: Options = DEFAULTS) -> None:
         Probing(_probe, wanted, options).wait()
 
 
-class Fetching(Work[list[Fetched]]):
-    """Files on their way; `fetched` are those that are there, also after a failure."""
+class Fetching(Work[Came]):
+    """Files on their way; `came` gets those that are there, also before a failure."""
 
-    def __init__(self, wanted: Sequence[Wanted], options: Options = DEFAULTS) -> None:
-        self._wanted = wanted
+    def __init__(
+        self, wanted: Sequence[Wanted], options: Options = DEFAULTS, came: Came | None = None
+    ) -> None:
+        # Not `wanted` itself: of thousands only those that have come are kept here.
+        self._folders = {os.path.dirname(one.path) for one in wanted}
         self._prefix = prefix()
-        self._parts = [
-            os.path.join(os.path.dirname(one.path), f"{self._prefix}{index}.part")
-            for index, one in enumerate(wanted)
-        ]
-        self._fetched: dict[int, Fetched] = {}
-        super().__init__(_fetch, wanted, self._parts, options)
+        self._came = Came() if came is None else came
+        super().__init__(_fetch, wanted, self._prefix, options)
 
     def take(self, kind: str, told: tuple[Any, ...]) -> None:
-        self._fetched[told[0]] = fetched = Fetched(*told[1])
-        if fetched.path != self._wanted[told[0]].path:
-            _hold(fetched.path)
+        index, fetched, in_cache = told
+        self._came.take(index, fetched)
+        if in_cache:
+            _hold(Fetched(*fetched).path)
 
-    @property
-    def fetched(self) -> list[Fetched]:
-        return [one for _, one in sorted(self._fetched.items())]
-
-    def result(self) -> list[Fetched]:
-        return self.fetched
+    def result(self) -> Came:
+        return self._came
 
     def clean(self) -> None:
-        for folder in {os.path.dirname(part) for part in self._parts}:
+        for folder in self._folders:
             remove_parts(folder, self._prefix)
 
 

@@ -73,7 +73,8 @@ class Inbound(Errand):
         seconds = time.monotonic() - self.started
         source = (self._wanted.name, redact(self.places[0]), brought.bytes, seconds)
         how = (self.attempts + attempt.asked, brought.checksum, brought.cache, tuple(self.skipped))
-        return ("fetched", self._index, (*source, *how, brought.path))
+        in_cache = brought.path != self._wanted.path
+        return ("fetched", self._index, (*source, *how, brought.path), in_cache)
 
     def _bring(self, protocol: Protocol, place: str, attempt: Attempt) -> Brought:
         if self._by_cache and scheme_of(place) not in _ON_THE_NODE:
@@ -142,10 +143,13 @@ def _verdict(errand: Errand, wanted: Wanted) -> tuple[str, dict[str, str]]:
     }
 
 
-def fetch(link: Link, wanted: Sequence[Wanted], parts: Sequence[str], options: Options) -> None:
-    """The child's main function."""
+def fetch(link: Link, wanted: Sequence[Wanted], prefix: str, options: Options) -> None:
+    """The child's main function; the names of what is in the making begin with `prefix`."""
     room = Room(options.room)
-    errands = [Inbound(one, index, parts[index], options, room) for index, one in enumerate(wanted)]
+    errands = []
+    for index, one in enumerate(wanted):
+        part = os.path.join(os.path.dirname(one.path), f"{prefix}{index}.part")
+        errands.append(Inbound(one, index, part, options, room))
     if options.cache:
         caches = open_caches(options.cache, options.cache_quota, options.cache_owners)
         for errand in errands:

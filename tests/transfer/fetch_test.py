@@ -1,12 +1,13 @@
 """Fetching: what comes, what fails, and that nothing partial is left."""
 
 import hashlib
+import marshal
 import os
 
 import pytest
 
 from jobwrap.failures import JobwrapError
-from jobwrap.transfer.fetch import Cancelled, Wanted, fetch_all, probe_all
+from jobwrap.transfer.fetch import Came, Cancelled, Wanted, fetch_all, probe_all
 
 CONTENT = b"content of a file\n" * 100
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -17,6 +18,24 @@ def source(tmp_path):
     path = tmp_path / "source"
     path.write_bytes(CONTENT)
     return path
+
+
+@pytest.mark.parametrize("missing", [(), (0,), (5, 700)])
+def test_those_that_came_are_in_the_order_in_which_they_were_wanted(missing):
+    came = Came()
+    indices = [index for index in range(1000) if index not in missing]
+    for index in sorted(indices, key=lambda index: index ^ 7):
+        came.take(index, (f"x{index}", "", 0, 0.0, 1, None, "", (), "/x"))
+    assert [each.name for each in came] == [each.name for each in came] == [f"x{each}" for each in indices]
+    assert len(came) == len(indices)
+
+
+def test_a_signal_while_some_are_packed_neither_loses_nor_doubles_one():
+    came = Came()
+    for index in range(127):
+        came.take(index, (f"x{index}", "", 0, 0.0, 1, None, "", (), "/x"))
+    came._packed.append(marshal.dumps(came._new))  # and here it came
+    assert [each.name for each in came] == [f"x{index}" for index in range(127)]
 
 
 def test_a_path_is_copied_and_its_checksum_told(source, tmp_path):
