@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobwrap.failures import USER, JobwrapError
 from jobwrap.record.exitrecord import failure_of
-from jobwrap.signals import terminated
+from jobwrap.signals import signal_name, terminated
 
 if TYPE_CHECKING:
     from jobwrap.job.spec import Job
@@ -160,16 +160,6 @@ def with_infra_code(ending: Ending, code: int | None) -> Ending:
     if code is None or ending.of == "task" or ending.error is None or ending.error.failure.who == USER:
         return ending
     return ending._replace(code=code)
-
-
-def signal_name(number: int) -> str:
-    """SIGTERM for 15; the number alone where it has no name."""
-    from signal import Signals
-
-    try:
-        return Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def as_end(ending: Ending) -> dict[str, Any]:

@@ -6,42 +6,7 @@ A Python that has no such engine gets the package.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-_AT_ONCE = 128  # entries of a long list
-
-
-class LongList:
-    """A list of plain data that is kept as its packed JSON, a small part of what its objects take.
-
-    Only a few of its entries are objects at a time, also while it is made.
-    """
-
-    def __init__(self, entries: Iterable[Any]) -> None:
-        from itertools import islice
-        from zlib import compress
-
-        self._packed: list[bytes] = []
-        left = iter(entries)
-        while some := list(islice(left, _AT_ONCE)):
-            self._packed.append(compress(encode(some)[1:-1].encode(errors="surrogatepass"), 1))
-
-    def __iter__(self) -> Iterator[Any]:
-        for part in self._parts():
-            yield from decode(f"[{part}]")
-
-    def text(self) -> str:
-        """Its JSON."""
-        return f"[{', '.join(self._parts())}]"
-
-    def _parts(self) -> Iterator[str]:
-        from zlib import decompress
-
-        for each in self._packed:
-            yield decompress(each).decode(errors="surrogatepass")
+from typing import Any
 
 
 class _Options:
@@ -52,14 +17,7 @@ class _Options:
 
 
 def encode(value: Any) -> str:
-    """One line, letters beyond ASCII as they are; TypeError for what is no plain data.
-
-    LongList may stand for a list at the top, or in a dict there.
-    """
-    if isinstance(value, LongList):
-        return value.text()
-    if isinstance(value, dict) and any(isinstance(each, LongList) for each in value.values()):
-        return f"{{{', '.join(f'{encode(name)}: {encode(each)}' for name, each in value.items())}}}"
+    """One line, letters beyond ASCII as they are; TypeError for what is no plain data."""
     try:
         from _json import encode_basestring, make_encoder
 

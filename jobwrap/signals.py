@@ -110,6 +110,14 @@ def _imports(frame: FrameType | None) -> bool:
 
 def terminated(number: int) -> JobwrapError:
     """The end of a job by a signal from outside."""
+    return JobwrapError("batch.terminated", signal=number, signal_name=signal_name(number))
+
+
+def signal_name(number: int) -> str:
+    """SIGTERM for 15; the number alone where it has no name."""
     from signal import Signals as Names
 
-    return JobwrapError("batch.terminated", signal=number, signal_name=Names(number).name)
+    try:
+        return Names(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import signal
 
-from jobwrap.diagnose import Ending, Guess, signal_name
+from jobwrap.diagnose import Ending, Guess
 from jobwrap.evidence import program, words
 from jobwrap.evidence.signals import KNOWN, of_signal
 from jobwrap.evidence.weigh import Scene
 from jobwrap.failures import NEVER, USER, JobwrapError
 from jobwrap.node.table import size
+from jobwrap.signals import signal_name
 
 _SHELL = 128  # what a shell adds to the number of the signal that ended its child
 _NOT_FOUND = 127  # a shell's exit code for a command that it did not find

@@ -77,7 +77,7 @@ def _parse_name(text: str, name: str) -> Reference:
     server, colon, port = host.partition(":")
     name, tagged, tag = name.partition(":")
     words = (*name.split("/"), *((server,) if host else ()), *((tag,) if tagged else ()))
-    numbers = (not colon or (port.isascii() and port.isdecimal())) and (not pinned or _is_digest(digest))
+    numbers = (not colon or (port.isascii() and port.isdecimal())) and (not pinned or is_hex(digest, _DIGITS))
     if not numbers or not all(map(is_word, words)):
         raise JobwrapError("image.unsupported", image=text, problem="neither a name nor a path nor a URL")
     if "/" not in name and name != "default":
@@ -97,5 +97,6 @@ def _is_scheme(text: str) -> bool:
     )
 
 
-def _is_digest(text: str) -> bool:
-    return len(text) == _DIGITS and not text.strip("0123456789abcdef")
+def is_hex(text: str, digits: int) -> bool:
+    """Whether it is so many hexadecimal digits."""
+    return len(text) == digits and not text.strip("0123456789abcdef")

@@ -7,6 +7,7 @@ image, as `export NAME="${NAME:-"value"}"`. Anything cleverer is not guessed at.
 from __future__ import annotations
 
 from jobwrap.image.files import Files
+from jobwrap.job.words import is_variable
 
 FOLDER = "/.singularity.d/env"
 # The runtime's own, the same in each image.
@@ -29,7 +30,7 @@ def parse_variables(scripts: object) -> dict[str, str]:
             words = line.strip(_BLANKS)
             exported = words.startswith(("export ", "export\t"))
             name, _, value = (words[len("export") :].lstrip(_BLANKS) if exported else words).partition("=")
-            if "=" in words and _is_name(name):
+            if "=" in words and is_variable(name):
                 variables[name] = _unquoted(value.strip())
     return variables
 
@@ -51,10 +52,6 @@ def _default(value: str) -> str | None:
     if not (value.startswith("${") and value.endswith("}")):
         return None
     name, mark, default = value[2:-1].partition("-")
-    if not mark or not _is_name(name.removesuffix(":")):
+    if not mark or not is_variable(name.removesuffix(":")):
         return None
     return default.removeprefix('"').removesuffix('"')
-
-
-def _is_name(word: str) -> bool:
-    return word.isascii() and word.isidentifier()

@@ -15,7 +15,7 @@ import os
 from jobwrap.failures import JobwrapError
 from jobwrap.image.files import ABSENT, ITS_OWN
 from jobwrap.image.footprint import footprint
-from jobwrap.image.reference import Reference
+from jobwrap.image.reference import Reference, is_hex
 from jobwrap.image.view import View
 
 _FIRST, _REST, _ALL = 2, 62, 64  # hex digits
@@ -80,15 +80,11 @@ def content_id(path: str) -> str:
     """The 64 hex digits that name the content of a path in a tree, "" for a path of another kind."""
     parts = path.split("/")
     for store, first, rest in zip(parts, parts[1:], parts[2:]):
-        if store == ".images" and _is_hex(first, _FIRST) and _is_hex(rest, _REST):
+        if store == ".images" and is_hex(first, _FIRST) and is_hex(rest, _REST):
             return first + rest
-        if store == ".flat" and _is_hex(first, _FIRST) and _is_hex(rest, _ALL):
+        if store == ".flat" and is_hex(first, _FIRST) and is_hex(rest, _ALL):
             return rest
     return ""
-
-
-def _is_hex(word: str, digits: int) -> bool:
-    return len(word) == digits and not word.strip("0123456789abcdef")
 
 
 def repository(seen: str) -> str:

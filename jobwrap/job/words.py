@@ -13,7 +13,6 @@ _ALGORITHMS = {"sha256": 64, "sha512": 128, "md5": 32, "adler32": 8, "crc32c": 8
 _SIZE = r"(?i:(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?)"
 _TIME = r"(\d+(?:\.\d+)?)([smhd]?)"
 _CLOCK = r"(?:(\d+)-)?(\d+):(\d\d)(?::(\d\d))?"
-_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 # A place begins like this; what stands before a "=" is a name only if it does not.
 _PLACE = r"(?i:[a-z][a-z0-9+.-]*:|/|\.\.?/)"
 # What is no path in a URL: its scheme and its host.
@@ -206,10 +205,15 @@ def credential(word: object) -> str:
     return name
 
 
+def is_variable(name: str) -> bool:
+    """Whether a variable may be called so: letters, digits and _, no digit first."""
+    return name.isascii() and name.isidentifier()
+
+
 def setting(word: object) -> tuple[str, str | None]:
     """NAME=VALUE; the value is None where only a name stands."""
     name, equals, value = text(word).partition("=")
-    if not re.fullmatch(_NAME, name):
+    if not is_variable(name):
         raise ValueError("must begin with a name of letters, digits and _")
     return name, value if equals else None
 

@@ -13,7 +13,7 @@ from jobwrap.node.runtime import Runtime
 # be the task, whose own death by a signal then looks like exit 0.)
 _ISOLATION = ("--contain", "--pid", "--no-init", "--ipc", "--cleanenv", "--no-home")
 _NETWORK = {"host": (), "none": ("--net", "--network", "none")}
-_SEPARATORS = ':,"\n'
+_SEPARATORS = ':,^"\n'  # of --bind; the ^ by mistake, in its own pattern
 # What lets the task see the node's GPUs, by the maker of those that were granted.
 _GPUS = {"": (), "nvidia": ("--nv",), "amd": ("--rocm",)}
 
@@ -55,13 +55,13 @@ def _mounts(mounts: Sequence[Mount]) -> tuple[str, ...]:
 
 
 def _binds(mounts: Sequence[Mount], runtime: Runtime) -> tuple[str, ...]:
-    """--bind separates by colons and commas, and there is no way to write one."""
+    """--bind has no way to write what separates its parts."""
     words: list[str] = []
     for mount in mounts:
         for path in mount[:2]:
             if any(mark in path for mark in _SEPARATORS) or path != path.strip():
                 problem = (
-                    f"{path} has a colon, comma, quote or space at an end in it, and {runtime.version} "
+                    f"{path} has a colon, comma, quote, ^ or outer space in it, and {runtime.version} "
                     "cannot bind such a path; rename it, or run where Apptainer is"
                 )
                 raise JobwrapError("job.usage", problem=problem)

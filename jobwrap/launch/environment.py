@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from jobwrap import __version__
 from jobwrap.job.spec import Job
+from jobwrap.job.words import is_variable
 from jobwrap.node.gpu import Gpus
 from jobwrap.node.survey import Node
 
@@ -94,7 +95,7 @@ def _unfit(name: str) -> str:
     """Why no variable of this name reaches a task, whoever asks for it; "" if it may."""
     if name.startswith(("APPTAINER", "SINGULARITY")):
         return "a job may not steer the container runtime"
-    return "" if name.isascii() and name.isidentifier() else "it is no name for a variable"
+    return "" if is_variable(name) else "it is no name for a variable"
 
 
 def _own(job: Job) -> Iterator[tuple[str, str]]:

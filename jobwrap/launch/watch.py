@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from jobwrap import libc
 from jobwrap.job.spec import Job
 from jobwrap.launch.limits import Crossed, Limits
 from jobwrap.launch.usage.result import usage_fields
@@ -67,8 +68,6 @@ class Watch:
         if sample.at >= self._noted_at + _NOTED:
             self._noted_at = sample.at
             self._note(usage_fields(sample.at, self.usage()))
-        from jobwrap import libc
-
         libc.give_back_memory()  # at the first look what the staging took, then that of the record's text
         self._sampler.cost += time.process_time() - began
         return self.over is not was_over

@@ -1,7 +1,8 @@
 """What a `singularity` understands: Singularity 3, SingularityCE and SingularityPRO differ from Apptainer.
 
-From their published sources and release notes, version by version; only Apptainer was seen running, so
-all rows but its own are untested. A program named apptainer is not asked: all of its versions are alike.
+From the published sources of the first two, version by version; PRO is taken to be as the CE of its number.
+Only Apptainer was seen running: all rows but its own are untested. A program named apptainer is not asked,
+since all of its versions are alike.
 """
 
 from __future__ import annotations

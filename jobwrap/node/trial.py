@@ -57,12 +57,13 @@ class _Trials:
     def __init__(self, runtime: Runtime, folder: str, deadline: float) -> None:
         self.runtime, self.folder, self.deadline = runtime, folder, deadline
         self.image, self.binds = _make_image(folder)
+        self.flags: tuple[str, ...] = _FLAGS
 
     def all(self) -> Trial:
         product, version = self._told()
         trial = Trial(self.runtime, version, product)
-        dialect = dialect_of(product, version)
-        self.flags = (*_FLAGS, *(dialect.flags if dialect else ()))
+        if dialect := dialect_of(product, version):
+            self.flags = (*_FLAGS, *dialect.flags)
         plain = self._start(self.image, "--pid")
         if not _worked(plain):
             plain = self._start(self.image)
@@ -84,8 +85,8 @@ class _Trials:
             return "", ""  # what it can do is seen by trying
 
     def _start(self, image: str, *flags: str) -> Ran:
-        flags = (*self.flags, *self.binds, *flags)
-        return self._execute(self.runtime.path, *flags, image, "/bin/sh", "-c", _SCRIPT)
+        words = (*self.flags, *self.binds, *flags, image, "/bin/sh", "-c", _SCRIPT)
+        return self._execute(self.runtime.path, *words)
 
     def _mounts_files(self) -> bool | None:
         """A SIF is a squashfs with a header: it is mounted in the same way as a bare one."""

@@ -15,7 +15,7 @@ from typing import Any
 from jobwrap import __version__
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Input, Job
-from jobwrap.plainjson import LongList
+from jobwrap.record.longlist import LongList
 from jobwrap.record.redact import Secrets
 
 SCHEMA = 1
@@ -45,10 +45,9 @@ class ExitRecord:
             "state": LOST,
             "phase": "start",
             "started": utc(),
-            "job": self._cleaned(_job(job)),
+            "job": self._cleaned(_job(job, self._listed(map(_input, job.inputs), len(job.inputs)))),
             "phases": [],
         }
-        self.fields["job"]["inputs"] = self._listed(map(_input, job.inputs), len(job.inputs))
 
     def begin(self, phase: str) -> None:
         """A phase begins, and with it the one before ends."""
@@ -164,12 +163,12 @@ def without_secrets(place: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.split('?')[0].split('#')[0]}"
 
 
-def _job(job: Job) -> dict[str, Any]:
+def _job(job: Job, inputs: list[Any] | LongList) -> dict[str, Any]:
     return {
         "command": list(job.command),
         "ids": dict(job.ids),
         "image": job.image,
-        "inputs": [],
+        "inputs": inputs,
         "outputs": [{"name": each.name, "url": without_secrets(each.url)} for each in job.outputs],
         "binds": [each._asdict() for each in job.binds],
         "environment": [name for name, _ in job.env],

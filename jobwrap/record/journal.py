@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobwrap.plainjson import decode, encode
+from jobwrap.record.longlist import written
 from jobwrap.record.reserve import SIZE, Reserve
 
 NAME = "jobwrap-record.json"
@@ -72,7 +73,7 @@ class Journal:
             return
         if self._inside:
             self._replace(self._inside, text, sync=True, last=True)
-        try:
+        try:  # in ASCII, whatever stderr takes
             print(json.dumps(record), file=sys.stderr, flush=True)
         except OSError:
             pass  # nobody reads it
@@ -138,7 +139,7 @@ def put(path: str, record: dict[str, Any]) -> None:
 
 def _text(record: dict[str, Any]) -> bytes:
     """A line for each field, to be read; json's encoder in C knows no indent."""
-    lines = ",\n".join(f" {encode(name)}: {encode(value)}" for name, value in record.items())
+    lines = ",\n".join(f" {encode(name)}: {written(value)}" for name, value in record.items())
     return f"{{\n{lines}\n}}\n".encode(errors="backslashreplace")
 
 

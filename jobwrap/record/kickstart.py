@@ -88,7 +88,7 @@ def _main(record: Mapping[str, Any], start: str) -> dict[str, Any]:
 def _status(end: Mapping[str, Any]) -> dict[str, Any]:
     """As wait(2) gives it, in words too."""
     if end["signal"]:
-        from jobwrap.diagnose import signal_name
+        from jobwrap.signals import signal_name
 
         name = signal_name(end["signal"])
         return {

@@ -51,7 +51,7 @@ def test_the_task_sees_the_same_whatever_the_words(run, jobwrap, tmp_path, produ
     assert any(product.replace(" version", "") in reason for reason in ran.record["plan"])
 
 
-@pytest.mark.parametrize("name", ["a:b", "a,b", 'a"b'])
+@pytest.mark.parametrize("name", ["a:b", "a,b", 'a"b', "a^b", "a "])
 def test_a_path_that_an_old_runtime_cannot_bind_is_refused_by_name(run, tmp_path, name):
     (tmp_path / name).write_text("")
     words = ("--input", f"data={tmp_path}/{name}", "--", "true")

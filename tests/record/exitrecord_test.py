@@ -5,8 +5,9 @@ import tracemalloc
 import pytest
 
 from jobwrap.job.spec import Input, Job
-from jobwrap.plainjson import decode, encode
+from jobwrap.plainjson import decode
 from jobwrap.record.exitrecord import ExitRecord
+from jobwrap.record.longlist import written
 from jobwrap.record.redact import HIDDEN, Secrets
 
 COUNTS = (3, 1000)
@@ -33,7 +34,7 @@ def test_all_files_stand_in_it_in_their_order_and_without_secrets(cached, fetche
     record.extend("transfers", iter(first), len(first))
     record.extend("transfers", iter(second), len(second))
     record.note(plan=[f"input {number}: s3://b?sig=abc" for number in range(fetched)])
-    while_it_runs = decode(encode(record.fields))
+    while_it_runs = decode(written(record.fields))
     record.finish({"code": 0})
     for told in (while_it_runs, record.fields):
         assert told["transfers"] == clean_first + clean_second
