@@ -18,16 +18,12 @@ from jobwrap.record.exitrecord import ExitRecord
 from jobwrap.record.journal import Journal
 from jobwrap.record.redact import Secrets, secrets_of
 from jobwrap.signals import Signals
-from jobwrap.stage.places import Places
 
 if TYPE_CHECKING:
     from jobwrap.arrivals import Arrivals
-    from jobwrap.launch.credentials import Given
     from jobwrap.launch.streams import Streams
-    from jobwrap.launch.supervise import Container
-    from jobwrap.launch.watch import Watch
+    from jobwrap.launched import Launched
     from jobwrap.plan import Plan
-
 
 _LONG = 300.0  # seconds of a task of which what costs a fifth of a second is less than a thousandth
 
@@ -61,10 +57,7 @@ class Run:
         self._log = Log(asked.call, self._record.identity(), self._secrets)
         self._journal = Journal(self._job.record or os.path.join(self._job.scratch, journal.NAME))
         self._control = Control(self._job.scratch)
-        self._places = Places(self._job)
-        self._streams: Streams | None = None  # where the job wants other than ours
-        self._given: Given | None = None
-        self._container: Container | None = None
+        self._launched: Launched | None = None
 
     def run(self) -> int:
         """All of it; whatever happens, there is a record, and what the job made for itself is gone."""
@@ -88,8 +81,8 @@ class Run:
             self._log.error(f"a guess: {ending.guess.sentence}")
         self._log.info("end", code=ending.code, of=ending.of)
         self._log.close()
-        if self._container:
-            self._container.close()
+        if self._launched:
+            self._launched.close()
         if self._job.reraise and ending.signal:
             from jobwrap.reraise import end_by
 
@@ -105,52 +98,44 @@ class Run:
             return failed(_unforeseen(error, self._secrets))
 
     def _phases(self) -> Ending:
-        plan = self._plan()
+        plan, launched = self._plan()
         if plan.staging.cached or plan.staging.sharing:
             plan = self._bring_inputs(plan)
         self._begin("launch", write=False)
         try:
-            container = self._container = self._start(plan)
-        finally:  # while it starts
-            self._note_plan(plan)
-        self._log.open()
-        for reason in plan.reasons:
-            self._log.debug(reason)
-        plan = plan._replace(reasons=())  # they are on record, and with thousands of inputs as many
-        guard = None
-        try:
+            try:
+                launched.start(plan, append=self._journal.restarted)
+            finally:  # while it starts
+                self._note_plan(plan)
+            self._log.open()
+            for reason in plan.reasons:
+                self._log.debug(reason)
+            plan = plan._replace(reasons=())  # they are on record, and with thousands of inputs as many
             # All that is imported from here on is imported while the container starts.
             from jobwrap.evidence.weigh import Evidence
             from jobwrap.guard import Guard
-            from jobwrap.launch.standing import Standing
 
             evidence, guard = Evidence(), Guard(plan, self._asked.settings.deadline)
-            self._stage_in(plan)
-            self._begin("task")
-            watch = self._watch(container, plan)
-            if self._streams:
-                self._streams.started()
-            container.open(plan.environment.settings)
-            standing = Standing(guard.look, self._asked.settings.deadline)
-            end = container.wait(self._job.time, watch, standing)
+            try:
+                self._stage_in(plan, launched)
+                self._begin("task")
+                end, watch = launched.run(plan, guard.look, self._log.warning, self._note_usage)
+            finally:
+                guard.close()
         except BaseException:
-            self._signals.raising = False
-            container.abandon()
+            launched.abandon()
             raise
         finally:
-            self._places.remove()
-            if self._given:
-                self._given.remove()
-            if guard:
-                guard.close()
+            launched.remove()
         self._begin("stage-out", write=bool(self._job.outputs))  # without any the last word is near
         self._record.note(usage=watch.total(end))
         self._record.moments = end.moments
         ending = diagnose(end, self._job, _runtime_name(plan), plan.node.container)
-        ending = evidence.weigh(ending, plan, self._record.fields["usage"], self._stream_ends())
+        lines = self._stream_ends(launched.streams) if launched.streams else None
+        ending = evidence.weigh(ending, plan, self._record.fields["usage"], lines)
         return self._stage_out(guard.judge(ending))
 
-    def _plan(self) -> Plan:
+    def _plan(self) -> tuple[Plan, Launched]:
         settings = self._asked.settings
         self._begin("survey")
         with self._signals:
@@ -160,12 +145,13 @@ class Run:
         node, choice = look_around(self._job, settings, os.environ, self._asked.machine_ad)
         with choice:
             # All that is imported until the launch is imported while the image is looked at.
-            from jobwrap.launch import environment, gate, keeper, supervise  # noqa: F401
+            from jobwrap.launched import Launched
             from jobwrap.plan import bring_image, make_plan
 
+            launched = self._launched = Launched(self._job, settings, self._control, self._signals)
             self._begin("plan", sync=True)  # and the disk is waited for
             plan = make_plan(self._job, settings, node, choice, os.environ)
-        return bring_image(plan, settings, os.environ)
+        return bring_image(plan, settings, os.environ), launched
 
     def _note_plan(self, plan: Plan) -> None:
         from jobwrap.told import as_record
@@ -178,47 +164,6 @@ class Run:
         self._log.info(phase)
         if write:
             self._journal.write(self._record.fields, sync=sync)
-
-    def _start(self, plan: Plan) -> Container:
-        from jobwrap.launch.environment import runtime_environment
-        from jobwrap.launch.gate import Gate
-        from jobwrap.launch.keeper import Start
-        from jobwrap.launch.supervise import Container
-
-        self._places.make_mount_points(
-            ((mount.source, mount.target) for mount in plan.mounts), self._job.target
-        )
-        if plan.credentials:
-            from jobwrap.launch.credentials import Given
-
-            self._given = Given(plan.credentials, self._control.given, self._asked.settings.deadline)
-        if self._job.redirects():
-            from jobwrap.launch.streams import Streams
-
-            self._streams = Streams(self._job, append=self._journal.restarted)
-        stdout, stderr = (self._streams.stdout, self._streams.stderr) if self._streams else (1, 2)
-        gate = Gate(plan.node.machine, stderr, folder=self._control.path)
-        start = Start(
-            argv=(*plan.runtime, *gate.argv(self._job.command)),
-            environment=runtime_environment(os.environ),
-            folder=self._job.scratch,
-            error=2,
-            inherited=gate.inherited,
-            locks=(self._control.lock,),
-            output=stdout,
-            doomed=self._control.given,
-        )
-        return Container(start, gate, self._signals, self._job.grace)
-
-    def _watch(self, container: Container, plan: Plan) -> Watch:
-        from jobwrap.launch.watch import start_watch
-
-        watch = start_watch(
-            container.keeper, self._job, plan.node, self._asked.settings, self._log.warning, self._note_usage
-        )
-        if self._given:
-            watch.renew = self._given.renew
-        return watch
 
     def _note_usage(self, usage: dict[str, Any]) -> None:
         """Should the batch system kill the whole slot, the record has what was seen last."""
@@ -241,16 +186,13 @@ class Run:
         self._log.open()
         return arrivals.fetch(plan)
 
-    def _stage_in(self, plan: Plan) -> None:
+    def _stage_in(self, plan: Plan, launched: Launched) -> None:
         # The disk is waited for while the container starts.
         if plan.staging.sharing:  # what was to be fetched is there
             self._journal.write(self._record.fields, sync=True)
         else:
             self._begin("stage-in", sync=True)
-        if self._given:
-            self._given.bring()
-        if self._job.here:
-            self._places.link(plan.staging.bound)
+        launched.bring(plan)
         if plan.staging.wanted:
             self._arrivals().fetch(plan)
 
@@ -259,16 +201,14 @@ class Run:
 
         return Arrivals(self._asked, self._record, self._log)
 
-    def _stream_ends(self) -> tuple[str, ...] | None:
+    def _stream_ends(self, streams: Streams) -> tuple[str, ...] | None:
         """Notes what became of the task's streams; the last lines of stderr, None where it is ours."""
-        if not self._streams:
-            return None
-        told = self._streams.finish()
+        told = streams.finish()
         self._record.note(streams=told)
         for name, stream in told.items():
             if "dropped" in stream:
                 self._log.warning(f"{stream['dropped']} bytes of the task's {name} were dropped", **stream)
-        return self._streams.evidence()
+        return streams.evidence()
 
     def _stage_out(self, ending: Ending) -> Ending:
         if not self._job.outputs:

@@ -13,5 +13,12 @@ def test_nothing_of_the_plan_and_the_launch_is_imported_before_the_image_is_look
     )
     early = {name for name in ran.stdout.split() if name.startswith("jobwrap.")}
     assert "jobwrap.look_around" in early
-    late = ("jobwrap.plan", "jobwrap.launch", "jobwrap.transfer", "jobwrap.evidence", "jobwrap.image.look")
+    late = (
+        "jobwrap.plan",
+        "jobwrap.launched",
+        "jobwrap.launch",
+        "jobwrap.transfer",
+        "jobwrap.evidence",
+        "jobwrap.image.look",
+    )
     assert [name for name in sorted(early) if f"{name}.".startswith(tuple(f"{each}." for each in late))] == []

@@ -41,7 +41,7 @@ SELDOM = (
     r"|launch/(credentials|pause|streams)"
     r"|node/(describe|gpunodes|nvml|report|table|trial)"
     r"|record/(chirp|collector|kickstart|timing)"
-    r"|transfer/(archive|crc32c|small|protocols/dav)"
+    r"|transfer/(archive|crc32c|members|small|protocols/dav)"
     r")\.py"
 )
 LAUNCH = (
@@ -62,7 +62,7 @@ FIRST = (
     "jobwrap.image.look",
     "jobwrap.plan",
     "jobwrap.told",
-    "jobwrap.launch.supervise",
+    "jobwrap.launched",
     "jobwrap.libc",
     "jobwrap.guard",
     "jobwrap.evidence.weigh",

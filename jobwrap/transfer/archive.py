@@ -8,31 +8,13 @@ links are made last, and only if they lead to a place inside.
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, NamedTuple
 
+from jobwrap.transfer.members import FILE, FOLDER, HARD_LINK, LINK, Member, members_of
 from jobwrap.transfer.room import Room
 from jobwrap.transfer.sink import trouble_here
 from jobwrap.transfer.trouble import ARCHIVE, Trouble
 
-if TYPE_CHECKING:
-    import tarfile
-    import zipfile
-
 _BLOCK = 1 << 20
-_FILE, _FOLDER, _LINK, _HARD_LINK = "file", "folder", "link", "hard link"
-
-
-class Member(NamedTuple):
-    """One entry of an archive: kind is one of the four above or what it is instead; target is a link's."""
-
-    name: str
-    kind: str
-    mode: int
-    size: int
-    content: IO[bytes] | None = None
-    target: str = ""
 
 
 def unpack(archive: str, folder: str, room: Room) -> None:
@@ -44,10 +26,9 @@ def unpack(archive: str, folder: str, room: Room) -> None:
 
     try:
         os.mkdir(folder)
-        members = _of_zip(archive) if zipfile.is_zipfile(archive) else _of_tar(archive)
         tree = Tree(folder, room)
         try:
-            for member in members:
+            for member in members_of(archive):
                 tree.add(member)
             tree.finish()
         finally:
@@ -78,14 +59,14 @@ class Tree:
 
     def add(self, member: Member) -> None:
         parts = _parts(member.name)
-        if member.kind == _FOLDER:
+        if member.kind == FOLDER:
             os.close(self._folder(parts))
             self._modes.append((parts, member.mode))
-        elif member.kind == _FILE:
+        elif member.kind == FILE:
             self._write(parts, member)
-        elif member.kind == _HARD_LINK:
+        elif member.kind == HARD_LINK:
             self._hard_link(parts, _parts(member.target))
-        elif member.kind == _LINK:
+        elif member.kind == LINK:
             _check_link(parts, member)
             self._links.append((parts, member.target))
         else:
@@ -188,65 +169,3 @@ def _replace(name: str, folder: int) -> None:
         os.unlink(name, dir_fd=folder)
     except FileNotFoundError:
         pass
-
-
-def _of_tar(archive: str) -> Iterator[Member]:
-    with _open_tar(archive) as tar:
-        for one in tar:
-            content = tar.extractfile(one) if one.isreg() else None
-            yield Member(one.name, _kind_in_tar(one), _mode(one.mode), one.size, content, one.linkname)
-        _read_out(tar)
-
-
-def _read_out(tar: tarfile.TarFile) -> None:
-    """What lies behind the last member: the checksum of the compression is at its very end."""
-    assert tar.fileobj
-    while tar.fileobj.read(_BLOCK):
-        pass
-
-
-def _open_tar(archive: str) -> tarfile.TarFile:
-    import tarfile
-
-    try:
-        return tarfile.open(archive)
-    except tarfile.ReadError as error:
-        raise Trouble(ARCHIVE, "it is neither tar nor zip, or compressed in a way not known here") from error
-
-
-def _kind_in_tar(one: tarfile.TarInfo) -> str:
-    if one.isreg():
-        return _FILE
-    if one.isdir():
-        return _FOLDER
-    if one.issym():
-        return _LINK
-    if one.islnk():
-        return _HARD_LINK
-    return "FIFO" if one.isfifo() else "device"
-
-
-def _of_zip(archive: str) -> Iterator[Member]:
-    import zipfile
-
-    with zipfile.ZipFile(archive) as file:
-        for one in file.infolist():
-            yield from _of_zip_entry(file, one)
-
-
-def _of_zip_entry(file: zipfile.ZipFile, one: zipfile.ZipInfo) -> Iterator[Member]:
-    mode = one.external_attr >> 16
-    if one.is_dir():
-        yield Member(one.filename, _FOLDER, _mode(mode or 0o755), 0)
-        return
-    with file.open(one) as content:
-        if stat.S_ISLNK(mode):
-            target = os.fsdecode(content.read(4096))
-            yield Member(one.filename, _LINK, 0o777, 0, None, target)
-        else:
-            yield Member(one.filename, _FILE, _mode(mode or 0o644), one.file_size, content)
-
-
-def _mode(mode: int) -> int:
-    """What its owner may do is kept, set-user-id and the like are not, and nobody else may write."""
-    return (mode & 0o755) | 0o400

@@ -6,9 +6,10 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from jobwrap.transfer.answer import BadAnswer
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.url import Url, parse
-from jobwrap.transfer.wire import BadAnswer, Connection
+from jobwrap.transfer.wire import Connection
 
 if TYPE_CHECKING:
     import ssl

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import jobwrap
 from jobwrap.transfer import connections, credentials
+from jobwrap.transfer.answer import Answer, BadAnswer
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.connections import PORTS, Key, basic, proxy_authorization
 from jobwrap.transfer.trouble import DENIED, NOT_FOUND, UNREACHABLE, Passing, Trouble
 from jobwrap.transfer.url import Url, follow, parse
-from jobwrap.transfer.wire import Answer, BadAnswer, Connection
+from jobwrap.transfer.wire import Connection
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10

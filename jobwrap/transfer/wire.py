@@ -14,7 +14,9 @@ import re
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from jobwrap.transfer.answer import Answer, BadAnswer, parse_head
 
 if TYPE_CHECKING:
     import ssl
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 _HEAD_LIMIT = 1 << 16
 # A blocked read returns after so long with what is there, so that counters of progress move.
 _TICK = struct.pack("@ll", 0, 500_000)
-_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\r\n]*))?\r?\n")
 _CHUNK_SIZE = re.compile(b"[0-9A-Fa-f]{1,15}")
 _FIRST_FINAL, _NO_CONTENT, _REDIRECTION, _NOT_MODIFIED = 200, 204, 300, 304
 _PATIENCE = 1.0  # RFC 9110, section 10.1.1: a client should not wait for 100-continue without end
@@ -30,23 +31,6 @@ _SEND = 1 << 20
 # As numbers: adding members of an enum takes longer than the call.
 _GLANCE = int(socket.MSG_PEEK) | int(socket.MSG_DONTWAIT)
 _ALL = int(socket.MSG_WAITALL)
-
-
-class BadAnswer(OSError):
-    """The other side does not speak HTTP as it should, or broke off."""
-
-
-class Answer(NamedTuple):
-    """Status and headers, whose names are in lower case; several of one name are joined by ", "."""
-
-    status: int
-    reason: str
-    headers: dict[str, str]
-
-    def number(self, name: str) -> int | None:
-        """A header that holds a number; None where it is absent or does not."""
-        said = self.headers.get(name, "")
-        return int(said) if said.isdecimal() and said.isascii() else None
 
 
 class Connection:
@@ -119,7 +103,7 @@ class Connection:
 
     def answer(self, method: str) -> Answer:
         """Read an answer's head, past any 1xx; the body is read next."""
-        while (answer := _parse_head(self._read_head())).status < _FIRST_FINAL:
+        while (answer := parse_head(self._read_head())).status < _FIRST_FINAL:
             pass
         self._frame_body(method, answer)
         return answer
@@ -131,7 +115,7 @@ class Connection:
         """
         self._socket.settimeout(_PATIENCE)
         try:
-            answer = _parse_head(self._read_head())
+            answer = parse_head(self._read_head())
         except socket.timeout:  # another class before Python 3.10
             return None
         finally:
@@ -252,16 +236,3 @@ class Connection:
             self._ahead += more
         line, _, self._ahead = self._ahead.partition(b"\n")
         return line.rstrip(b"\r")
-
-
-def _parse_head(head: bytes) -> Answer:
-    status = _STATUS.match(head)
-    if not status:
-        raise BadAnswer("it does not answer in HTTP/1.1")
-    headers: dict[str, str] = {}
-    for line in head[status.end() :].decode("latin-1").split("\r\n"):
-        name, colon, value = line.partition(":")
-        if colon and not name[:1].isspace():
-            name, value = name.lower(), value.strip()
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return Answer(int(status[2]), (status[3] or b"").decode("latin-1"), headers)

@@ -7,12 +7,12 @@ import os
 import re
 
 from jobwrap.transfer import checksum, digests, exchange
+from jobwrap.transfer.answer import Answer
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.exchange import Headers, Request
 from jobwrap.transfer.source import Source
 from jobwrap.transfer.trouble import Passing, Trouble
 from jobwrap.transfer.url import Url
-from jobwrap.transfer.wire import Answer
 
 _FIRST_GOOD, _FIRST_BAD = 200, 300
 _NO_FOLDER = (404, 409)

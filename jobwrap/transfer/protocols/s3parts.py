@@ -8,6 +8,7 @@ import re
 from urllib.parse import quote
 
 from jobwrap.transfer import exchange
+from jobwrap.transfer.answer import Answer
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.exchange import Request
 from jobwrap.transfer.hashing import give_block, take_block
@@ -15,7 +16,6 @@ from jobwrap.transfer.protocols.s3sign import Account, in_base64, signed
 from jobwrap.transfer.source import Source
 from jobwrap.transfer.trouble import Passing, Trouble
 from jobwrap.transfer.url import Url
-from jobwrap.transfer.wire import Answer
 
 PART = 512 << 20  # at most 10,000 of them
 _UPLOAD = re.compile(rb"<UploadId>([^<]+)</UploadId>")
