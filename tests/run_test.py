@@ -351,3 +351,21 @@ def test_in_a_container_the_task_runs_directly_on_request(jobwrap):
     jobwrap.program = [*nested(), "python3", str(REPO / "bin/jobwrap")]
     ran = jobwrap.run("--here", "--", "sh", "-c", "cat /etc/debian_version; exit 7")
     assert (ran.code, ran.stdout[:3]) == (7, "13.")
+
+
+AT_THE_PLAN = """
+import os, signal, sys
+sys.path.insert(0, sys.argv.pop(1))
+from jobwrap import told
+from jobwrap.cli import main
+told.as_record = lambda plan: os.kill(os.getpid(), signal.SIGTERM)
+raise SystemExit(main())
+"""
+
+
+def test_a_signal_right_after_the_containers_start_leaves_nothing_of_it(jobwrap, tmp_path):
+    (tmp_path / "data").write_text("an input")
+    jobwrap.program = [sys.executable, "-c", AT_THE_PLAN, str(REPO)]
+    ran = jobwrap.run(*DEBIAN, "--input", f"data={tmp_path}/data", "--", "sleep", "60")
+    assert (ran.code, ran.record["end"]["failure"]) == (143, "batch.terminated")
+    assert os.listdir(jobwrap.scratch) == ["jobwrap-record.json"]
