@@ -1,9 +1,9 @@
 """The shipped file from within: finds and loads the modules and data that bin/build put there.
 
-What a launch needs lies together and is read at the start, a part of it still packed: what brings
-inputs and outputs, mostly. The rest is in groups, one for each package, read when the package is first
-imported. A group counts only with the digest that was known at the start: later, the file may lie in a
-folder that the task writes to.
+What a launch needs lies together and is read at the start, most of it still packed: a part is unpacked
+when something of it is imported; what brings inputs and outputs comes last. The rest is in groups, one
+for each package, read when the package is first imported. A group counts only with the digest that was
+known at the start: later, the file may lie in a folder that the task writes to.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Bundle:
     path    the shipped file, absolute
     column  which form of a module this Python takes: 0 the source, else its bytecode
     files   path inside → a module's source (str), its code or that in bytes, or data (bytes)
-    later   more of them, packed, each with the code for several Pythons; and which of these is this one's
+    parts   more of them, packed: all in one, which part has which module, and how long each is
+    later   still more, packed, each with the code for several Pythons; and which of these is this one's
     groups  package → sha256 of its group
     """
 
@@ -39,10 +40,15 @@ class Bundle:
         path: str,
         column: int,
         files: dict[str, Any],
+        parts: tuple[bytes, dict[str, int], tuple[int, ...]],
         later: tuple[bytes, int],
         groups: dict[str, bytes],
     ) -> None:
-        self._path, self._column, self._files, self._groups = path, column, files, groups
+        self._path, self._column, self._groups = path, column, groups
+        packed, place, sizes = parts
+        self._files = {**files, **place}
+        ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
+        self._parts = [packed[end - size : end] for end, size in zip(ends, sizes)]
         self._later, self._later_column = later
         self._read: set[str] = set()
 
@@ -72,6 +78,8 @@ class Bundle:
     def exec_module(self, module: ModuleType) -> None:
         inside = self._inside(module.__file__ or "")
         code = self._files[inside]
+        if isinstance(code, int):
+            code = self._unpacked(code)[inside]
         if isinstance(code, bytes):
             code = marshal.loads(code)
         elif isinstance(code, str):
@@ -102,6 +110,14 @@ class Bundle:
 
     def _module(self, base: str) -> str:
         return next((base + kind for kind in _KINDS if base + kind in self._files), "")
+
+    def _unpacked(self, part: int) -> dict[str, Any]:
+        """All files, with those of that part."""
+        import zlib
+
+        self._files.update(marshal.loads(zlib.decompress(self._parts[part])))
+        self._parts[part] = b""
+        return self._files
 
     def _unpack_later(self) -> bool:
         """Take in what was packed; False where it was already."""
@@ -228,13 +244,11 @@ class NamedTuple(tuple):  # type: ignore[type-arg]
         return f"{type(self).__name__}({fields})"
 
 
-def install(
-    path: str, column: int, files: dict[str, Any], later: tuple[bytes, int], groups: dict[str, bytes]
-) -> None:
+def install(path: str, *contents: Any) -> None:
     """Let imports find what the file at `path` holds, before what may be installed on the node."""
     # Started as `python3 FILE`, Python would look for each module of its own in the zip.
     sys.path[:] = [folder for folder in sys.path if folder != path]
-    sys.meta_path.insert(0, Bundle(os.path.abspath(path), column, files, later, groups))
+    sys.meta_path.insert(0, Bundle(os.path.abspath(path), *contents))
     sys.excepthook = _show
 
 

@@ -17,10 +17,10 @@ def dry_run(asked: Asked, environ: Mapping[str, str]) -> None:
     _check_scratch(asked.job.scratch)
     node, choice = look_around(asked.job, asked.settings, environ, asked.machine_ad)
     with choice:
-        from jobwrap.plan import make_plan
+        from jobwrap.plan import judge_image, make_plan
         from jobwrap.told import as_record, for_people
 
-        plan = make_plan(asked.job, asked.settings, node, choice, environ)
+        plan = judge_image(make_plan(asked.job, asked.settings, node, choice, environ), choice)
     secrets = secrets_of(environ, asked.job)
     if asked.call.get("json"):
         print(json.dumps(secrets.cleaned(as_record(plan)), indent=1))

@@ -1,31 +1,33 @@
 """What the node owes a running task: the image stays where it is, and CVMFS answers.
 
-Looked at while the container starts, and again when the task has failed: what changed in between is
-evidence that the site failed and not the task.
+Looked at before, and again when the task has failed: what changed in between is evidence that the site
+failed and not the task.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from jobwrap.diagnose import Ending, Guess, failed
 from jobwrap.failures import ELSEWHERE, SITE, JobwrapError
 from jobwrap.image import hold
 from jobwrap.node import cvmfs
+from jobwrap.node.cvmfs import Repository
 from jobwrap.plan import Plan
 
 
 class Guard:
-    """Holds the image and knows the state that CVMFS was in before the task; close() lets go."""
+    """Knows the state that CVMFS was in before the task."""
 
-    def __init__(self, plan: Plan, deadline: float) -> None:
+    def __init__(self, plan: Plan, known: Repository | None, deadline: float) -> None:
+        """known: the state of the image's repository, which is not asked for again."""
         self._plan, self._deadline = plan, deadline
         mount = plan.node.cvmfs
-        paths = [mounted.source for mounted in plan.mounts] + ([plan.image.path] if plan.image else [])
-        self._names = sorted({name for path in paths if (name := cvmfs.repository_of(path, mount))})
-        self._before = cvmfs.look(self._names, mount, deadline) if self._names else ()
-        self._held = hold.hold(plan.image, deadline=deadline) if plan.image and self._names else -1
+        names = {cvmfs.repository_of(mounted.source, mount) for mounted in plan.mounts}
+        others = sorted(names - {"", known.name if known else ""})
+        before = [known] if known else []
+        self._before = (*before, *(cvmfs.look(others, mount, deadline) if others else ()))
+        self._names = [repository.name for repository in self._before]
 
     def look(self) -> JobwrapError | None:
         """What is wrong with the image that a container starts from, None for nothing."""
@@ -58,9 +60,3 @@ class Guard:
         except JobwrapError as error:
             return error
         return None
-
-    def close(self) -> None:
-        """Lets the image go."""
-        if self._held >= 0:
-            os.close(self._held)
-            self._held = -1

@@ -46,13 +46,17 @@ class Plan(NamedTuple):
 
 
 def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ: Mapping[str, str]) -> Plan:
-    """Decides everything; JobwrapError where this job cannot run on this node as the site allows."""
+    """All that a launch needs; JobwrapError where this job cannot run on this node as the site allows.
+
+    Whether the node meets the needs of the image is judge_image()'s to tell: a container can start meanwhile.
+    """
     if not any(job.command[:1]):
         raise JobwrapError("job.usage", problem="no command was given")
     verify(node.gpus, settings.deadline)
-    image = None if job.here else choice.image()
     staging = plan_staging(job, node.cvmfs, settings, environ)
     credentials, given, why = _credentials(job, environ)
+    environment = plan_environment(job, node, environ, given)
+    image = None if job.here else choice.image()
     mounts: tuple[Mount, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     if image:
@@ -77,7 +81,7 @@ def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ:
         staging=staging._replace(cached=(), reasons=()),  # which are among the plan's
         mounts=mounts,
         dropped=dropped,
-        environment=plan_environment(job, node, environ, given),
+        environment=environment,
         runtime=(),
         reasons=_reasons(node, image, staging) + why,
         credentials=credentials,
@@ -102,6 +106,15 @@ def with_cached(plan: Plan, settings: Settings, cached: Sequence[Fetched]) -> Pl
         dropped=(*plan.dropped, *unfit),
         runtime=runtime,
     )
+
+
+def judge_image(plan: Plan, choice: Choice) -> Plan:
+    """The plan with all that was found out about its image; JobwrapError where this node cannot run it."""
+    pinned = plan.image
+    if pinned is None or (image := choice.judged(pinned)) is pinned:
+        return plan
+    others = plan.reasons[len(pinned.reasons) :]
+    return plan._replace(image=image, reasons=(*image.reasons, *others))
 
 
 def bring_image(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> Plan:

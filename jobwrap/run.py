@@ -21,8 +21,10 @@ from jobwrap.signals import Signals
 
 if TYPE_CHECKING:
     from jobwrap.arrivals import Arrivals
+    from jobwrap.image.choose import Choice
     from jobwrap.launch.streams import Streams
     from jobwrap.launched import Launched
+    from jobwrap.node.survey import Node
     from jobwrap.plan import Plan
 
 _LONG = 300.0  # seconds of a task of which what costs a fifth of a second is less than a thousandth
@@ -98,35 +100,25 @@ class Run:
             return failed(_unforeseen(error, self._secrets))
 
     def _phases(self) -> Ending:
-        plan, launched = self._plan()
-        if plan.staging.cached or plan.staging.sharing:
-            plan = self._bring_inputs(plan)
-        self._begin("launch", write=False)
-        try:
+        node, choice = self._look_around()
+        with choice:
+            plan, launched = self._plan(node, choice)
+            self._begin("launch", write=False)
             try:
-                launched.start(plan, append=self._journal.restarted)
-            finally:  # while it starts
-                self._note_plan(plan)
-            self._log.open()
-            for reason in plan.reasons:
-                self._log.debug(reason)
-            plan = plan._replace(reasons=())  # they are on record, and with thousands of inputs as many
-            # All that is imported from here on is imported while the container starts.
-            from jobwrap.evidence.weigh import Evidence
-            from jobwrap.guard import Guard
+                plan = self._launch(plan, choice, launched)
+                # All that is imported from here on is imported while the container starts.
+                from jobwrap.evidence.weigh import Evidence
+                from jobwrap.guard import Guard
 
-            evidence, guard = Evidence(), Guard(plan, self._asked.settings.deadline)
-            try:
+                evidence, guard = Evidence(), Guard(plan, choice.repository, self._asked.settings.deadline)
                 self._stage_in(plan, launched)
                 self._begin("task")
                 end, watch = launched.run(plan, guard.look, self._log.warning, self._note_usage)
+            except BaseException:
+                launched.abandon()
+                raise
             finally:
-                guard.close()
-        except BaseException:
-            launched.abandon()
-            raise
-        finally:
-            launched.remove()
+                launched.remove()
         self._begin("stage-out", write=bool(self._job.outputs))  # without any the last word is near
         self._record.note(usage=watch.total(end))
         self._record.moments = end.moments
@@ -135,23 +127,41 @@ class Run:
         ending = evidence.weigh(ending, plan, self._record.fields["usage"], lines)
         return self._stage_out(guard.judge(ending))
 
-    def _plan(self) -> tuple[Plan, Launched]:
-        settings = self._asked.settings
+    def _look_around(self) -> tuple[Node, Choice]:
         self._begin("survey")
         with self._signals:
             self._control.open()
         self._journal.open(self._control.path, dict(self._job.ids))
         self._journal.write(self._record.fields)
-        node, choice = look_around(self._job, settings, os.environ, self._asked.machine_ad)
-        with choice:
-            # All that is imported until the launch is imported while the image is looked at.
-            from jobwrap.launched import Launched
-            from jobwrap.plan import bring_image, make_plan
+        return look_around(self._job, self._asked.settings, os.environ, self._asked.machine_ad)
 
-            launched = self._launched = Launched(self._job, settings, self._control, self._signals)
-            self._begin("plan", sync=True)  # and the disk is waited for
-            plan = make_plan(self._job, settings, node, choice, os.environ)
-        return bring_image(plan, settings, os.environ), launched
+    def _plan(self, node: Node, choice: Choice) -> tuple[Plan, Launched]:
+        # All that is imported until the launch is imported while the image is looked at.
+        from jobwrap.launched import Launched
+        from jobwrap.plan import bring_image, judge_image, make_plan
+
+        settings = self._asked.settings
+        launched = self._launched = Launched(self._job, settings, self._control, self._signals)
+        self._begin("plan", sync=True)  # and the disk is waited for
+        plan = make_plan(self._job, settings, node, choice, os.environ)
+        plan = bring_image(plan, settings, os.environ)
+        if plan.staging.cached or plan.staging.sharing:
+            plan = self._bring_inputs(judge_image(plan, choice))
+        return plan, launched
+
+    def _launch(self, plan: Plan, choice: Choice, launched: Launched) -> Plan:
+        """The plan with the rest of what was asked about its image, and no reasons any more."""
+        from jobwrap.plan import judge_image
+
+        try:
+            launched.start(plan, append=self._journal.restarted)
+            plan = judge_image(plan, choice)
+        finally:  # while it starts
+            self._note_plan(plan)
+        self._log.open()
+        for reason in plan.reasons:
+            self._log.debug(reason)
+        return plan._replace(reasons=())  # they are on record, and with thousands of inputs as many
 
     def _note_plan(self, plan: Plan) -> None:
         from jobwrap.told import as_record

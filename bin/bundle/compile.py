@@ -1,7 +1,8 @@
 """Turns sources into bytecode for the Python that runs it.
 
-stdin: marshalled (apart, first), dicts of path to source. stdout: marshalled (path to bytecode, and the
-bytecode of the others as one dict). Together they load faster, as names that they share are read once.
+stdin: marshalled (apart, parts), a dict of path to source and a list of such. stdout: marshalled (path to
+bytecode, and for each part its bytecode as one dict). Together they load faster, as names that they share
+are read once.
 What nothing reads at run time is left out: docstrings, assertions, annotations of functions. Paths are
 those inside the shipped file, so the bytes do not depend on where the sources lie.
 """
@@ -120,7 +121,7 @@ def _signed(number):
     return out
 
 
-apart, first = marshal.load(sys.stdin.buffer)
+apart, parts = marshal.load(sys.stdin.buffer)
 codes = {path: marshal.dumps(bytecode(path, source)) for path, source in apart.items()}
-together = marshal.dumps({path: bytecode(path, source) for path, source in first.items()})
+together = [marshal.dumps({path: bytecode(path, source) for path, source in part.items()}) for part in parts]
 marshal.dump((codes, together), sys.stdout.buffer)

@@ -50,28 +50,27 @@ LAUNCH = (
     "jobwrap.transfer.protocols.http",
     "jobwrap.transfer.protocols.local",
 )
+LAUNCH_DATA = r"^jobwrap/(image/catalog\.json|launch/gate/(aarch64|x86_64))$"
 # And those of them that an HTCondor job with nothing to stage imports, or a dry run, with what these import
-# at once.
-FIRST = (
-    "jobwrap.bundle",
-    "jobwrap.__main__",
-    "jobwrap.job.classad",
-    "jobwrap.job.environment",
-    "jobwrap.run",
-    "jobwrap.dryrun",
-    "jobwrap.image.look",
-    "jobwrap.plan",
-    "jobwrap.told",
-    "jobwrap.launched",
-    "jobwrap.libc",
-    "jobwrap.guard",
-    "jobwrap.evidence.weigh",
-    "jobwrap.launch.limits",
-    "jobwrap.launch.standing",
-    "jobwrap.launch.watch",
-    "jobwrap.launch.usage.result",
-    "jobwrap.launch.usage.sampler",
-    "jobwrap.record.delivery",
+# at once: by the moment at which they are wanted, as each part is unpacked when something of it is imported.
+PARTS = (
+    ("jobwrap.bundle", "jobwrap.__main__", "jobwrap.run"),  # up to the look at the image
+    ("jobwrap.job.classad", "jobwrap.job.environment"),  # in the batch system
+    ("jobwrap.image.look",),  # in the look at the image, by a process of its own
+    ("jobwrap.launched", "jobwrap.plan"),  # meanwhile
+    (  # while the container starts
+        "jobwrap.told",
+        "jobwrap.dryrun",
+        "jobwrap.libc",
+        "jobwrap.guard",
+        "jobwrap.evidence.weigh",
+        "jobwrap.launch.limits",
+        "jobwrap.launch.standing",
+        "jobwrap.launch.watch",
+        "jobwrap.launch.usage.result",
+        "jobwrap.launch.usage.sampler",
+        "jobwrap.record.delivery",
+    ),
 )
 
 
@@ -172,9 +171,14 @@ def launch_modules(files: dict[str, bytes]) -> list[str]:
     return _reached(files, LAUNCH, _imported)
 
 
-def first_modules(files: dict[str, bytes]) -> list[str]:
-    """Those of a launch that even the plainest job imports: what modules import as they are imported."""
-    return _reached(files, FIRST, _imported_at_once)
+def parts(files: dict[str, bytes]) -> list[list[str]]:
+    """Those of a launch that even the plainest job imports, part by part: each in the first that wants it."""
+    found: list[list[str]] = []
+    for roots in PARTS:
+        known = {path for part in found for path in part}
+        reached = _reached(files, roots, _imported_at_once)
+        found.append([path for path in reached if path not in known])
+    return found
 
 
 def _reached(

@@ -29,12 +29,15 @@ def main(path: str) -> None:
 def files(name: str, stored: bytes) -> Iterator[tuple[str, list[int]]]:
     """The files in one entry, and the sizes of their forms."""
     if name.startswith(("cpython-", "source")):
-        data, _, modules = marshal.loads(zlib.decompress(stored))
+        unpacker = zlib.decompressobj()
+        data, _, modules, place, _ = marshal.loads(unpacker.decompress(stored))
         yield from ((inside, [len(content)]) for inside, content in data.items())
-        if isinstance(modules, dict):
-            yield from ((inside, [len(source)]) for inside, source in modules.items())
-        else:  # readable only by its own Python
-            yield "the modules of every launch, as bytecode", [len(modules)]
+        # Bytecode is readable only by its own Python.
+        yield "what each launch begins with", [len(modules)]
+        for number in sorted(set(place.values())):
+            rest, unpacker = unpacker.unused_data, zlib.decompressobj()
+            inside = [path for path in place if place[path] == number]
+            yield f"{inside[0]} and {len(inside) - 1} more", [len(unpacker.decompress(rest))]
     elif name.startswith("later-"):
         modules = [marshal.loads(each) for each in marshal.loads(lzma.decompress(stored))]
         yield from ((inside, [len(each[inside]) for each in modules]) for inside in modules[0])

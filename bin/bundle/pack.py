@@ -3,7 +3,9 @@
     lines of /bin/sh      find the newest Python and start it        header.sh.in
     a zip, its entries stored as they are, of
         __main__.py       reads one of the next and goes on          main.py.in
-        cpython-39 …      what each launch needs, for each Python: zlib of marshal of (data, digests, modules)
+        cpython-39 …      what each launch needs, for each Python: zlib of marshal of (data, digests, modules,
+                          which part has which others, how long each is), and behind it these parts,
+                          each zlib of its modules
         source            the same for any other Python, which compiles what it imports
         later-1 …         the modules that most launches need, once the container is starting; for a few
                           Pythons together: lzma of marshal of, for each, marshal of a dict: path inside →
@@ -65,21 +67,24 @@ def main(wheels: str, nodes: str, target: str) -> None:
 def shipped_file(pythons: list[Python], own: Files, packages: dict[str, Files], licences: bytes) -> bytes:
     """The bytes of the file; they depend on the arguments alone."""
     modules = {path: content for path, content in own.items() if path.endswith(".py")}
-    data = {path: content for path, content in own.items() if path not in modules}
+    data = {path: content for path, content in own.items() if re.search(contents.LAUNCH_DATA, path)}
     launch = {path: modules[path] for path in contents.launch_modules(modules)}
-    first = {path: launch[path] for path in contents.first_modules(launch)}
-    later = {path: launch[path] for path in launch if path not in first}
-    packages = {"jobwrap": modules, **packages}
+    parts = [{path: launch[path] for path in part} for part in contents.parts(launch)]
+    later = {path: launch[path] for path in launch if not any(path in part for part in parts)}
+    packages = {"jobwrap": {path: own[path] for path in own if path not in data}, **packages}
     apart = {path: content for files in packages.values() for path, content in files.items()}
     apart = {path: apart[path] for path in apart if contents.has_bytecode(path) and path not in launch}
-    compiled = [python.compile({**apart, **later}, first) for python in pythons]
+    compiled = [python.compile({**apart, **later}, parts) for python in pythons]
     codes = [code for code, _ in compiled]
 
     of_apart = [{path: code[path] for path in apart} for code in codes]
     groups = {name: group(packages[name], of_apart) for name in sorted(packages)}
     digests = {name: hashlib.sha256(stored).digest() for name, stored in groups.items()}
-    entries = {python.name: start(data, digests, firsts) for python, (_, firsts) in zip(pythons, compiled)}
-    entries["source"] = start(data, digests, {BUNDLE: contents.bare(launch[BUNDLE])})
+    entries = {
+        python.name: start(data, digests, parts, blobs) for python, (_, blobs) in zip(pythons, compiled)
+    }
+    source = plain({BUNDLE: contents.bare(launch[BUNDLE])})
+    entries["source"] = start(data, digests, [{}], [source])
     for name, members in kinds(pythons).items():
         together = tuple(plain({path: codes[pythons.index(one)][path] for path in later}) for one in members)
         entries[name] = lzma.compress(plain(together))
@@ -103,9 +108,12 @@ def group(files: Files, codes: list[Files]) -> bytes:
     return lzma.compress(plain(forms))
 
 
-def start(data: Files, digests: Files, modules: bytes | dict[str, str]) -> bytes:
-    """What is read at the start; the modules' bytecode comes from the Python that will read it."""
-    return zlib.compress(plain((data, digests, modules)), 9)
+def start(data: Files, digests: Files, parts: list[Files], blobs: list[bytes]) -> bytes:
+    """What is read at the start; the bytecode of each part comes from the Python that will read it."""
+    packed = [zlib.compress(blob, 9) for blob in blobs[1:]]
+    place = {path: number for number, part in enumerate(parts[1:]) for path in part}
+    head = plain((data, digests, blobs[0], place, tuple(map(len, packed))))
+    return b"".join((zlib.compress(head, 9), *packed))
 
 
 def plain(value: Any) -> bytes:

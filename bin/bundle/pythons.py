@@ -24,12 +24,14 @@ class Python(NamedTuple):
     command: tuple[str, ...]
     environment: dict[str, str]
 
-    def compile(self, apart: dict[str, bytes], first: dict[str, bytes]) -> tuple[dict[str, bytes], bytes]:
-        """Path → bytecode of those apart, and the bytecode of the others in one; see compile.py."""
+    def compile(
+        self, apart: dict[str, bytes], parts: list[dict[str, bytes]]
+    ) -> tuple[dict[str, bytes], list[bytes]]:
+        """Path → bytecode of those apart, and the bytecode of each part in one; see compile.py."""
         # Without columns: a tenth of the bytecode, for carets in tracebacks.
         command = (*self.command, "-S", "-B", "-X", "no_debug_ranges", str(_COMPILE))
-        compiled: tuple[dict[str, bytes], bytes]
-        compiled = marshal.loads(_output(command, self.environment, marshal.dumps((apart, first))))
+        compiled: tuple[dict[str, bytes], list[bytes]]
+        compiled = marshal.loads(_output(command, self.environment, marshal.dumps((apart, parts))))
         return compiled
 
 

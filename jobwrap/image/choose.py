@@ -16,6 +16,8 @@ from jobwrap.image.looker import SIF, Looker
 from jobwrap.image.needs import Need, Needs, merged
 from jobwrap.image.reference import REMOTE, Reference, parse_reference
 from jobwrap.job.spec import Job
+from jobwrap.node.cvmfs import Repository
+from jobwrap.node.early import EarlyWord
 from jobwrap.node.probe import Hung, Pending
 from jobwrap.node.survey import Node
 from jobwrap.settings import Settings
@@ -56,8 +58,10 @@ class Image(NamedTuple):
 class Choice:
     """The choice for one job on one node, all of it read within one deadline.
 
-    Begins when it is made, and goes on while its maker does something else; after a `with` nothing of it
-    goes on.
+    Begins when it is made, and goes on while its maker does something else. Until the end of a `with` the
+    image is held, so that no automounter takes it away; then nothing of it goes on.
+
+    repository  the state of the image's CVMFS repository, once it is judged; None elsewhere
     """
 
     def __init__(
@@ -71,6 +75,8 @@ class Choice:
         self._words: tuple[str, ...] = ()
         self._remote: Reference | None = None
         self._look: Look | None = None
+        self._unjudged = False
+        self.repository: Repository | None = None
         if job.here:
             return
         if job.image not in ("", "default"):  # what makes no sense needs no look
@@ -84,10 +90,10 @@ class Choice:
 
             if asks_catalog(self._looker):
                 self._looker, self._words = with_catalog(self._looker, environ)
-        self._look = Look(_look, self._looker)
+        self._look = Look(_look, self._looker, tells_early=True)
 
     def image(self) -> Image:
-        """What was chosen, for a task that runs in a container.
+        """What was chosen, for a task that runs in a container: pinned, and perhaps not judged yet.
 
         JobwrapError image.*, site.cvmfs_*, site.storage, site.settings or policy.forbidden where none can
         be had.
@@ -95,60 +101,108 @@ class Choice:
         job, settings = self._looker.job, self._looker.settings
         if self._remote:
             return to_be_brought(self._remote, job, settings)
+        pinned = self._look.early() if self._look else None
+        if pinned and "needs" not in pinned:
+            self._unjudged = True
+            return self._image({**pinned, "needs": ((), "", "")})
         try:
-            fields = self._look.answer() if self._look else {}
+            fields = self._answer()
         except JobwrapError as error:  # as that of a tree that hangs, which its child could not tell
             from jobwrap.image.look import has_registry, why_pulled
 
             if not has_registry(job.image, error):
                 raise
             fields = {"asked": job.image, "pull": job.image, "reasons": (why_pulled(job.image, error),)}
-        fields["reasons"] = (*self._words, *fields["reasons"])
         if "pull" in fields:
             reference = parse_reference(fields["pull"], self._looker.folder)
-            return to_be_brought(reference, job, settings, fields["asked"], fields["reasons"])
-        rows, release, glibc = fields.pop("needs")
-        return Image(**fields, needs=Needs(_needs(rows), release, glibc))
+            reasons = (*self._words, *fields["reasons"])
+            return to_be_brought(reference, job, settings, fields["asked"], reasons)
+        return self._image(fields)
+
+    def judged(self, image: Image) -> Image:
+        """That image with what it and the task's program need.
+
+        JobwrapError image.needs_* where the node does not have it, and as image() has them.
+        """
+        if not self._unjudged:
+            return image
+        self._unjudged = False
+        return self._image(self._answer())._replace(driver=image.driver)
+
+    def _answer(self) -> dict[str, Any]:
+        fields = self._look.answer() if self._look else {}
+        state = fields.pop("repository", None)
+        self.repository = Repository(*state) if state else None
+        return fields
+
+    def _image(self, fields: dict[str, Any]) -> Image:
+        rows, release, glibc = fields["needs"]
+        needs = Needs(_needs(rows), release, glibc)
+        return Image(**{**fields, "needs": needs, "reasons": (*self._words, *fields["reasons"])})
 
     def __enter__(self) -> Choice:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._look:
-            self._look.abandon()
+            self._look.close()
 
 
 def choose(job: Job, node: Node, settings: Settings, environ: Mapping[str, str] = os.environ) -> Image:
     """The image that a Choice comes to, with nothing to do meanwhile."""
     with Choice(job, node, settings, environ) as choice:
-        return choice.image()
+        return choice.judged(choice.image())
 
 
 class Look:
     """A question about images, asked in a probe."""
 
-    def __init__(self, question: Callable[..., dict[str, Any]], looker: Looker, *args: str) -> None:
+    def __init__(
+        self,
+        question: Callable[..., dict[str, Any]],
+        looker: Looker,
+        *args: str,
+        tells_early: bool = False,
+    ) -> None:
+        """tells_early: the question's last argument is an EarlyWord."""
         footprint.lay()
-        self._looker = looker
-        self._pending = Pending(question, looker, *args, what=f"the image {looker.job.image}")
+        self._looker, self._held = looker, -1
+        self._early = EarlyWord() if tells_early else None
+        tell, keeps = ((self._early,), (self._early.mouth,)) if self._early else ((), ())
+        what = f"the image {looker.job.image}"
+        self._pending = Pending(question, looker, *args, *tell, what=what, keeps=keeps)
+        if self._early:
+            self._early.begun()
+
+    def early(self) -> dict[str, Any] | None:
+        """What was told early, waited for, None where nothing was; what came with it is kept."""
+        if not self._early:
+            return None
+        word: dict[str, Any] | None
+        word, self._held = self._early.hear(self._looker.settings.deadline)
+        return word
 
     def answer(self) -> dict[str, Any]:
-        """It, waited for; what the question raises, or site.* where it never came."""
+        """The answer, waited for; what the question raises, or site.* where it never came."""
         try:
             answer: dict[str, Any] = self._pending.answer(self._looker.settings.deadline)
         except Hung as hung:
             raise _hung(footprint.last(), self._looker, hung) from hung
         return answer
 
-    def abandon(self) -> None:
+    def close(self) -> None:
         """Nobody wants to know any more."""
         self._pending.abandon()
+        if self._early:
+            self._early.close()
+        if self._held >= 0:
+            os.close(self._held)
 
 
-def _look(looker: Looker) -> dict[str, Any]:
+def _look(looker: Looker, early: EarlyWord) -> dict[str, Any]:
     from jobwrap.image.look import look
 
-    return look(looker)
+    return look(looker, early)
 
 
 def planned_path(job: Job) -> str:

@@ -8,12 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import select
-import signal
-import sys
-
-# Not the module socket, which takes 8 ms to import.
-from _socket import CMSG_SPACE, SCM_RIGHTS, SOL_SOCKET, socket, socketpair
 
 from jobwrap.failures import JobwrapError
 from jobwrap.image import tree
@@ -21,45 +15,16 @@ from jobwrap.image.choose import Image
 from jobwrap.image.view import cvmfs_at
 from jobwrap.node.probe import Hung, ask
 
-_DESCRIPTOR = 4  # bytes of a C int, which is what a descriptor is
 
+def open_to_hold(path: str) -> int:
+    """In a probe: a descriptor of the image's folder or file, to be handed over; -1 where none can be had.
 
-def hold(image: Image, *, deadline: float) -> int:
-    """A descriptor of the image's folder or file, to be closed after the task; -1 where none can be had.
-
-    A child opens it and hands it over: a path on a mount that just died would hang whoever opens it.
     O_PATH pins the mount without asking the file system for anything, then or later.
     """
-    ours, childs = socketpair()
-    child = os.fork()
-    if child == 0:
-        _hand_over(image.path, childs)
-    childs.close()
-    held = -1
-    poll = select.poll()
-    poll.register(ours.fileno(), select.POLLIN)
-    if poll.poll(deadline * 1000):
-        _, ancillary, _, _ = ours.recvmsg(1, CMSG_SPACE(_DESCRIPTOR))
-        held = next((int.from_bytes(data[:_DESCRIPTOR], sys.byteorder) for _, _, data in ancillary), -1)
-    else:
-        os.kill(child, signal.SIGKILL)  # a hung one stays until the mount goes
-    ours.close()
-    os.waitpid(child, 0 if held >= 0 else os.WNOHANG)
-    return held
-
-
-def _hand_over(path: str, to: socket) -> None:
-    """The child's whole life; like any probe it keeps none of our descriptors."""
     try:
-        place = to.detach()
-        os.dup2(place, 0)
-        os.closerange(1, max(map(int, os.listdir("/proc/self/fd"))) + 1)
-        os.chdir("/")
-        found = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        descriptor = found.to_bytes(_DESCRIPTOR, sys.byteorder)
-        socket(fileno=0).sendmsg([b"x"], [(SOL_SOCKET, SCM_RIGHTS, descriptor)])
-    finally:
-        os._exit(0)
+        return os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return -1
 
 
 def still_there(image: Image, cvmfs: str, *, deadline: float) -> JobwrapError | None:

@@ -1,6 +1,7 @@
 """The look at images, inside the probe: candidates one after the other until one is there and fits.
 
-Everything here may touch a file system that hangs; it runs in a child that can be abandoned.
+Everything here may touch a file system that hangs; it runs in a child that can be abandoned. Where there
+is but one candidate, it is told as soon as it is pinned: a container can start while its needs are read.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from jobwrap.image.catalog import Catalog, Variant, load_catalog
 from jobwrap.image.files import ABSENT, Files
 from jobwrap.image.fit import failing, judge, refusal, words
 from jobwrap.image.footprint import footprint
+from jobwrap.image.hold import open_to_hold
 from jobwrap.image.looker import SANDBOX, SIF, Looker
 from jobwrap.image.needs import Needs, merged
 from jobwrap.image.program import PATH, Program, find_program
@@ -23,17 +25,32 @@ from jobwrap.image.scripts import read_variables
 from jobwrap.image.variants import Ranking, explain, rank
 from jobwrap.image.view import cvmfs_at, view_of
 from jobwrap.job.spec import Job
+from jobwrap.node import cvmfs
+from jobwrap.node.early import EarlyWord
 
 # Failures after which docker:// may still be pulled from its registry.
 _NOT_IN_A_TREE = ("image.not_found", "image.unsupported", "site.cvmfs_")
 
 
-def look(looker: Looker) -> dict[str, Any]:
-    """The fields of the Image to run in, as plain data; JobwrapError where there is none."""
+def look(looker: Looker, early: EarlyWord) -> dict[str, Any]:
+    """The fields of the Image to run in, as plain data; JobwrapError where there is none.
+
+    early: told those that are known once it is pinned, with a descriptor that holds it; needs come later.
+    The answer has besides them "repository": the state of the one that the image lies in, or None.
+    """
     try:
-        return _look(looker)
+        fields = _look(looker, early)
+        if "pull" in fields:
+            return fields
+        _tell(early, fields)
+        return {**fields, **_repository_facts(looker, fields["path"])}
     except OSError as error:
         raise tree.broken(error, looker.view, looker.job.image) from error
+
+
+def _tell(early: EarlyWord, fields: dict[str, Any]) -> None:
+    held = open_to_hold(fields["path"])
+    early.tell(fields, held)
 
 
 def look_at_program(looker: Looker, path: str, kind: str) -> dict[str, Any]:
@@ -46,7 +63,7 @@ def look_at_program(looker: Looker, path: str, kind: str) -> dict[str, Any]:
     return {"program": program.path if program else "", "needs": tuple(map(tuple, rows))}
 
 
-def _look(looker: Looker) -> dict[str, Any]:
+def _look(looker: Looker, early: EarlyWord) -> dict[str, Any]:
     job, asked, reasons = looker.job, looker.job.image, []
     catalog = read_catalog(looker) if asks_catalog(looker) else None
     if asked in ("", "default"):
@@ -56,22 +73,25 @@ def _look(looker: Looker) -> dict[str, Any]:
         reasons.append(f"the job names no image, and {asked} is the default here")
     entry = catalog.entries.get(asked) if catalog and not job.exact else None
     if entry is None:
-        return find(looker, asked, Variant(asked), reasons)
+        return find(looker, asked, Variant(asked), reasons, early)
     ranking = rank(entry, looker.node)
     if not ranking.fitting:
         variant, lacking = ranking.rejected[0]
         if not job.ignore_needs:
             raise refusal(asked, lacking)
-        return find(looker, asked, variant, [*reasons, *explain(asked, variant, ranking)])
-    return _first_that_is_there(looker, asked, ranking, reasons)
+        return find(looker, asked, variant, [*reasons, *explain(asked, variant, ranking)], early)
+    return _first_that_is_there(looker, asked, ranking, reasons, early)
 
 
-def _first_that_is_there(looker: Looker, asked: str, ranking: Ranking, reasons: list[str]) -> dict[str, Any]:
+def _first_that_is_there(
+    looker: Looker, asked: str, ranking: Ranking, reasons: list[str], early: EarlyWord
+) -> dict[str, Any]:
+    only = early if len(ranking.fitting) == 1 else None
     failed: list[JobwrapError] = []
     for place, variant in enumerate(ranking.fitting):
         left = ranking._replace(fitting=ranking.fitting[place:])
         try:
-            return find(looker, asked, variant, [*reasons, *explain(asked, variant, left)])
+            return find(looker, asked, variant, [*reasons, *explain(asked, variant, left)], only)
         except JobwrapError as error:
             if not error.failure.name.startswith("image."):
                 raise
@@ -101,8 +121,13 @@ def read_catalog(looker: Looker) -> Catalog:
         raise JobwrapError("site.settings", path=path or "containers/catalog.toml", problem=error) from error
 
 
-def find(looker: Looker, asked: str, variant: Variant, reasons: list[str]) -> dict[str, Any]:
-    """The fields of an Image for one candidate, or asked, pull and reasons of one to be brought first."""
+def find(
+    looker: Looker, asked: str, variant: Variant, reasons: list[str], early: EarlyWord | None = None
+) -> dict[str, Any]:
+    """The fields of an Image for one candidate, or asked, pull and reasons of one to be brought first.
+
+    early: for the only candidate.
+    """
     reference = parse_reference(variant.reference, looker.folder)
     if reference.kind == REMOTE:
         return _elsewhere(asked, reference, reasons)
@@ -119,25 +144,42 @@ def find(looker: Looker, asked: str, variant: Variant, reasons: list[str]) -> di
     if tag:
         reasons = [*reasons, f"{tag} is pinned to {path}", *_unpinned(looker.job, reference, path)]
     _must_be_allowed(looker, asked, content)
-    kind, needs = _open(path, reference.text)
-    program = _program(looker, path, kind)
-    if program and program.elf:
-        rows = (*needs.rows, *reading.needs_of_program(program.path, program.elf))
-        needs = needs._replace(rows=merged(rows))
-    driver, said = _driver(looker, variant.reference, needs)
-    reasons = [*reasons, *check(looker, variant.reference, needs), *said]
-    return {
+    kind = _kind(path, reference.text)
+    pinned = {
         "asked": asked,
         "path": path,
         "kind": kind,
         "tag": tag,
         "content_id": identity,
-        "needs": (tuple(map(tuple, needs.rows)), needs.os, needs.glibc),
         "reasons": tuple(reasons),
-        **tree.repository_facts(content, looker.view),
+    }
+    gpus = looker.node.gpus
+    if early and not gpus.granted:  # of a GPU's driver, the needs tell how much the container gets
+        _tell(early, pinned)
+    needs = _needs(path, kind, reference.text)
+    program = _program(looker, path, kind)
+    if program and program.elf:
+        rows = (*needs.rows, *reading.needs_of_program(program.path, program.elf))
+        needs = needs._replace(rows=merged(rows))
+    driver, said = _driver(looker, variant.reference, needs)
+    return {
+        **pinned,
+        "reasons": (*reasons, *check(looker, variant.reference, needs), *said),
+        "needs": (tuple(map(tuple, needs.rows)), needs.os, needs.glibc),
         "program": program.path if program else "",
         "driver": driver,
     }
+
+
+def _repository_facts(looker: Looker, path: str) -> dict[str, Any]:
+    """Fields about the repository that the image lies in, as far as its client tells."""
+    name = cvmfs.repository_of(path, looker.node.cvmfs)
+    if not name:
+        return {"repository": None}
+    footprint.step(f"{looker.node.cvmfs}/{name}")
+    state = cvmfs.look_here(name, looker.node.cvmfs)
+    revision = "" if state.revision is None else str(state.revision)
+    return {"repository": tuple(state), "root_hash": state.root_hash, "revision": revision}
 
 
 def _elsewhere(asked: str, reference: Reference, reasons: list[str]) -> dict[str, Any]:
@@ -178,17 +220,23 @@ def _must_be_allowed(looker: Looker, asked: str, content: str) -> None:
         raise JobwrapError("policy.forbidden", what=what, rule='policy.images = "tree"')
 
 
-def _open(path: str, asked: str) -> tuple[str, Needs]:
-    """The kind of image and what it says it needs."""
+def _kind(path: str, asked: str) -> str:
+    """The kind of image; JobwrapError image.broken for none."""
     footprint.step(path)
-    mode = os.stat(path).st_mode
-    if stat.S_ISDIR(mode):
-        if not os.listdir(path):
-            raise JobwrapError("image.broken", image=asked, problem="it is an empty folder")
-        return SANDBOX, reading.read_sandbox(Files(view_of(("/", path))))
+    if not stat.S_ISDIR(os.stat(path).st_mode):
+        return SIF
+    if not os.listdir(path):
+        raise JobwrapError("image.broken", image=asked, problem="it is an empty folder")
+    return SANDBOX
+
+
+def _needs(path: str, kind: str, asked: str) -> Needs:
+    """What it says it needs."""
+    if kind == SANDBOX:
+        return reading.read_sandbox(Files(view_of(("/", path))))
     from jobwrap.image.sif import needs_of_file
 
-    return SIF, needs_of_file(Files(cvmfs_at("/cvmfs")), path, asked)
+    return needs_of_file(Files(cvmfs_at("/cvmfs")), path, asked)
 
 
 def _program(looker: Looker, path: str, kind: str) -> Program | None:

@@ -111,21 +111,6 @@ def check_repository(seen: str, view: View) -> None:
         raise JobwrapError("site.cvmfs_missing", path=path)
 
 
-def repository_facts(seen: str, view: View) -> dict[str, str]:
-    """root_hash and revision of the repository that a seen path lies in, as far as its client tells."""
-    mount = repository(seen)
-    return {name: _attribute(view.on_node(mount), name) for name in ("root_hash", "revision") if mount}
-
-
-def _attribute(path: str, name: str) -> str:
-    footprint.step(path)
-    try:
-        value = os.getxattr(path, f"user.{name}")
-    except OSError:  # a site may keep them to itself: CVMFS_XATTR_PRIVILEGED_GIDS
-        return ""
-    return value[:128].decode(errors="replace").strip("\0\n ")
-
-
 def broken(error: OSError, view: View, asked: str) -> JobwrapError:
     """Whose fault an error of the file system under an image is."""
     problem = error.strerror or str(error)

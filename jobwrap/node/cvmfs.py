@@ -64,6 +64,15 @@ def look(names: Sequence[str], mount: str, deadline: float) -> tuple[Repository,
     return tuple(map(_repository, names, paths, answers))
 
 
+def look_here(name: str, mount: str) -> Repository:
+    """The state of one repository, for who is in a probe already."""
+    path = f"{mount}/{name}"
+    try:
+        return _repository(name, path, _look(path))
+    except OSError as error:
+        return _repository(name, path, error)
+
+
 def check(repository: Repository, deadline: float) -> None:
     """JobwrapError site.cvmfs_… for a repository that a job could not use; deadline: that of the look."""
     path, state = repository.path, repository.state

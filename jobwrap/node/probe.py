@@ -68,8 +68,11 @@ class Pending:
     cpu   the seconds of CPU that it took, then
     """
 
-    def __init__(self, question: Callable[..., Any], *args: object, what: str) -> None:
-        self._child, self._source = _begin(question, args)
+    def __init__(
+        self, question: Callable[..., Any], *args: object, what: str, keeps: tuple[int, ...] = ()
+    ) -> None:
+        """keeps: descriptors that the child has, too."""
+        self._child, self._source = _begin(question, args, keeps)
         os.set_blocking(self._source, False)
         self._began = time.monotonic()
         self._what, self._blob = what, b""
@@ -108,12 +111,14 @@ class Pending:
             _end(self._child, source, killed=True)
 
 
-def _begin(question: Callable[..., Any], args: tuple[object, ...]) -> tuple[int, int]:
+def _begin(
+    question: Callable[..., Any], args: tuple[object, ...], keeps: tuple[int, ...] = ()
+) -> tuple[int, int]:
     """The child's number and the descriptor that its answer comes from."""
     source, give = os.pipe()
     child = os.fork()
     if child == 0:
-        _answer(question, args, give)
+        _answer(question, args, give, keeps)
     os.close(give)
     return child, source
 
@@ -140,14 +145,18 @@ def _heard(said: bytes, what: str) -> Any:
     return RuntimeError(value)
 
 
-def _answer(question: Callable[..., Any], args: tuple[object, ...], give: int) -> None:
+def _answer(
+    question: Callable[..., Any], args: tuple[object, ...], give: int, keeps: tuple[int, ...]
+) -> None:
     """The child's whole life; it never returns."""
     try:
         null = os.open(os.devnull, os.O_RDWR)
         for standard in (0, 1, 2):
             os.dup2(null, standard)
-        give = os.dup2(give, 3)
-        os.closerange(4, max(map(int, os.listdir("/proc/self/fd"))) + 1)
+        last = max(map(int, os.listdir("/proc/self/fd")))
+        kept = [2, *sorted((give, *keeps)), last + 1]
+        for low, high in zip(kept, kept[1:]):
+            os.closerange(low + 1, high)
         os.chdir("/")
         said: tuple[str, Any]
         try:

@@ -15,9 +15,11 @@ from tests.image.making import OSG
 pytestmark = pytest.mark.node
 SERVER = Path(__file__).parent / "fuse_tree.py"
 # A runtime before which the tree is told to lose what it had: after the choice, right before the launch.
-LATE = (
-    '#!/bin/sh\necho \'{control}\' >"{path}.new" && mv "{path}.new" "{path}"\nexec /usr/bin/apptainer "$@"\n'
-)
+LATE = """#!/bin/sh
+sleep {delay}
+echo '{control}' >"{path}.new" && mv "{path}.new" "{path}"
+exec /usr/bin/apptainer "$@"
+"""
 
 
 class Site:
@@ -40,8 +42,9 @@ class Site:
     def tell(self, **control):
         self.control.write_text(json.dumps(control))
 
-    def tell_late(self, **control):
-        self.runtime.write_text(LATE.format(control=json.dumps(control), path=self.control))
+    def tell_late(self, delay=0.5, **control):
+        """delay: seconds after which the image's needs have been read, too."""
+        self.runtime.write_text(LATE.format(delay=delay, control=json.dumps(control), path=self.control))
         self.runtime.chmod(0o755)
         self.use(self.runtime)
 
@@ -108,6 +111,14 @@ def test_an_image_that_is_lost_between_choice_and_launch_is_named(site, jobwrap,
     site.tell_late(**control)
     ran = run(jobwrap, site)
     assert (ran.code, ran.stdout, ran.record["end"]["failure"]) == (69, "", name)
+
+
+@pytest.mark.parametrize("mode", ["hang", "eio"])
+def test_a_tree_that_fails_as_soon_as_the_image_is_pinned_is_the_sites_failure(site, jobwrap, mode):
+    """Whether or not its needs have been read by then."""
+    site.tell_late(delay=0, mode=mode)
+    ran = run(jobwrap, site)
+    assert (ran.code, ran.stdout, ran.record["end"]["who"]) == (69, "", "site")
 
 
 def test_a_tree_that_hangs_between_choice_and_launch_does_not_hang_jobwrap(site, jobwrap, tmp_path):

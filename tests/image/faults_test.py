@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from jobwrap.failures import JobwrapError
-from jobwrap.image.choose import choose
-from jobwrap.image.hold import hold, still_there
+from jobwrap.image.choose import Choice, choose
+from jobwrap.image.hold import still_there
 from jobwrap.job.spec import Bind, Job
 from jobwrap.settings import Settings
 from tests.image.making import OSG, Tree, machine
@@ -46,6 +46,9 @@ class Mount:
     def choose(self, image="htc/debian:12"):
         return choose(Job(("sh",), image=image), self.node, self.settings)
 
+    def choice(self):
+        return Choice(Job(("sh",), image="htc/debian:12"), self.node, self.settings)
+
     def refused(self, image="htc/debian:12"):
         with pytest.raises(JobwrapError) as raised:
             self.choose(image)
@@ -54,7 +57,7 @@ class Mount:
     def end(self):
         self.server.kill()  # what hangs in it is released with it
         self.server.communicate()
-        subprocess.run(["fusermount3", "-uz", self.path], check=True)
+        subprocess.run(["fusermount3", "-uz", self.path], stderr=subprocess.DEVNULL, check=False)
 
 
 @pytest.fixture
@@ -144,18 +147,23 @@ def test_what_happened_to_the_image_under_the_task_is_named(mount, image, mode, 
     assert still_there(image, mount.node.cvmfs, deadline=DEADLINE).failure.name == name
 
 
-def test_a_held_image_keeps_its_mount_busy(mount, image):
-    held = hold(image, deadline=DEADLINE)
-    assert os.readlink(f"/proc/self/fd/{held}") == image.path
-    busy = subprocess.run(["fusermount3", "-u", mount.path], capture_output=True, check=False)
-    os.close(held)
-    assert b"busy" in busy.stderr
+def test_the_image_keeps_its_mount_busy_until_its_choice_is_over(mount):
+    unmount = ["fusermount3", "-u", mount.path]
+    with mount.choice() as choice:
+        choice.judged(choice.image())
+        busy = subprocess.run(unmount, capture_output=True, check=False)
+        assert b"busy" in busy.stderr
+    assert subprocess.run(unmount, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("mode", ["hang", "gone", "eio"])
-def test_an_image_that_cannot_be_held_is_not_waited_for(mount, image, mode):
-    mount.tell(mode=mode)
-    assert hold(image, deadline=DEADLINE) == -1
+def test_an_image_is_known_before_its_needs_are(mount):
+    mount.tell(mode="hang", at="/" + str(mount.content.relative_to(mount.tree.root)) + "/lib")
+    with mount.choice() as choice:
+        image = choice.image()
+        assert image.path == str(mount.path / mount.content.relative_to(mount.tree.root))
+        with pytest.raises(JobwrapError) as raised:
+            choice.judged(image)
+    assert raised.value.failure.name == "site.cvmfs_hung"
 
 
 def test_nothing_that_still_runs_is_left_of_a_look_that_hung(mount):
