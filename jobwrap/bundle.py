@@ -64,22 +64,28 @@ class Bundle:
             inside = self._module(base)
         if not inside:
             return None
+        if isinstance(self._files[inside], int):
+            self._run(self._files[inside])
+        return self._spec(name, inside)
+
+    def _spec(self, name: str, inside: str) -> ModuleSpec:
         loader: Any = _Compiled(self._files[inside]) if inside.endswith(".so") else self
         is_package = inside.endswith("/__init__.py")
         spec = ModuleSpec(name, loader, origin=f"{self._path}/{inside}", is_package=is_package)
         spec.has_location = True  # so that the module has a __file__, and finds its data beside it
         if is_package:
-            spec.submodule_search_locations = [f"{self._path}/{base}"]
+            spec.submodule_search_locations = [f"{self._path}/{inside[: -len('/__init__.py')]}"]
         return spec
 
-    def create_module(self, spec: ModuleSpec) -> None:
-        """The usual one."""
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """The usual one, or one that has been run with its part."""
+        return sys.modules.get(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         inside = self._inside(module.__file__ or "")
+        if inside not in self._files:  # it has been run
+            return
         code = self._files[inside]
-        if isinstance(code, int):
-            code = self._unpacked(code)[inside]
         if isinstance(code, bytes):
             code = marshal.loads(code)
         elif isinstance(code, str):
@@ -111,13 +117,34 @@ class Bundle:
     def _module(self, base: str) -> str:
         return next((base + kind for kind in _KINDS if base + kind in self._files), "")
 
-    def _unpacked(self, part: int) -> dict[str, Any]:
-        """All files, with those of that part."""
+    def _run(self, part: int) -> None:
+        """Unpacks a part and runs its modules, which lie behind those that they import.
+
+        To import them one by one would take 25 µs more for each, until the launch nearly 2 ms.
+        """
         import zlib
 
-        self._files.update(marshal.loads(zlib.decompress(self._parts[part])))
+        modules = marshal.loads(zlib.decompress(self._parts[part]))
         self._parts[part] = b""
-        return self._files
+        self._files.update(modules)
+        for inside, code in modules.items():
+            name = inside[: -len(".py")].replace("/", ".")
+            name = name[: -len(".__init__")] if name.endswith(".__init__") else name
+            if name in sys.modules:
+                continue
+            spec = self._spec(name, inside)
+            module: Any = type(sys)(name)
+            sys.modules[name] = module
+            module.__spec__, module.__loader__ = spec, self
+            module.__file__, module.__package__ = spec.origin, spec.parent
+            if spec.submodule_search_locations is not None:
+                module.__path__ = spec.submodule_search_locations
+            try:
+                exec(code, module.__dict__)
+            except BaseException:
+                del sys.modules[name]
+                raise
+            del self._files[inside]
 
     def _unpack_later(self) -> bool:
         """Take in what was packed; False where it was already."""

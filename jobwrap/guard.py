@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from jobwrap.diagnose import Ending, Guess, failed
 from jobwrap.failures import ELSEWHERE, SITE, JobwrapError
-from jobwrap.image import hold
 from jobwrap.node import cvmfs
 from jobwrap.node.cvmfs import Repository
 from jobwrap.plan import Plan
@@ -32,17 +31,19 @@ class Guard:
     def look(self) -> JobwrapError | None:
         """What is wrong with the image that a container starts from, None for nothing."""
         image = self._plan.image
-        return hold.still_there(image, self._plan.node.cvmfs, deadline=self._deadline) if image else None
+        if not image:
+            return None
+        from jobwrap.image.hold import still_there  # with all that looks at images
+
+        return still_there(image, self._plan.node.cvmfs, deadline=self._deadline)
 
     def judge(self, ending: Ending) -> Ending:
         """The ending of a task, with what happened to the node meanwhile if it did not go well."""
         if not self._names or (ending.of == "task" and (ending.code == 0 or ending.checkpoint)):
             return ending
-        mount = self._plan.node.cvmfs
-        after = cvmfs.look(self._names, mount, self._deadline)
+        after = cvmfs.look(self._names, self._plan.node.cvmfs, self._deadline)
         evidence = cvmfs.compare(self._before, after)
-        image = self._plan.image
-        gone = hold.still_there(image, mount, deadline=self._deadline) if image else None
+        gone = self.look()
         if ending.error and ending.error.failure.name == "site.runtime_failed":
             gone = gone or self._broken(after)  # why it failed
         if gone:

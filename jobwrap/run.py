@@ -142,9 +142,12 @@ class Run:
 
         settings = self._asked.settings
         launched = self._launched = Launched(self._job, settings, self._control, self._signals)
-        self._begin("plan", sync=True)  # and the disk is waited for
+        self._begin("plan")
         plan = make_plan(self._job, settings, node, choice, os.environ)
-        plan = bring_image(plan, settings, os.environ)
+        if plan.image and plan.image.pull:
+            self._note_plan(plan)
+            self._journal.write(self._record.fields, sync=True)
+            plan = bring_image(plan, settings, os.environ)
         if plan.staging.cached or plan.staging.sharing:
             plan = self._bring_inputs(judge_image(plan, choice))
         return plan, launched
@@ -157,7 +160,7 @@ class Run:
             launched.start(plan, append=self._journal.restarted)
             plan = judge_image(plan, choice)
         finally:  # while it starts
-            self._note_plan(plan)
+            self._note_plan(plan)  # and it is written with the next phase
         self._log.open()
         for reason in plan.reasons:
             self._log.debug(reason)
@@ -167,7 +170,6 @@ class Run:
         from jobwrap.told import as_record
 
         self._record.note(**as_record(plan))
-        self._journal.write(self._record.fields)
 
     def _begin(self, phase: str, *, sync: bool = False, write: bool = True) -> None:
         self._record.begin(phase)
@@ -188,6 +190,7 @@ class Run:
     def _bring_inputs(self, plan: Plan) -> Plan:
         """Those that come by the node's cache: bound from there, and a running container gets no new bind."""
         self._note_plan(plan)
+        self._journal.write(self._record.fields, sync=True)  # this may take long, and the disk is waited for
         arrivals = self._arrivals()
         arrivals.found(plan)
         if not plan.staging.sharing:

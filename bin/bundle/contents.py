@@ -52,9 +52,11 @@ LAUNCH = (
 )
 LAUNCH_DATA = r"^jobwrap/(image/catalog\.json|launch/gate/(aarch64|x86_64))$"
 # And those of them that an HTCondor job with nothing to stage imports, or a dry run, with what these import
-# at once: by the moment at which they are wanted, as each part is unpacked when something of it is imported.
+# at once: by the moment at which they are wanted, as each part is unpacked and run, all of it, when something
+# of it is imported.
 PARTS = (
-    ("jobwrap.bundle", "jobwrap.__main__", "jobwrap.run"),  # up to the look at the image
+    ("jobwrap.bundle", "jobwrap.__main__"),
+    ("jobwrap.run",),  # up to the look at the image
     ("jobwrap.job.classad", "jobwrap.job.environment"),  # in the batch system
     ("jobwrap.image.look",),  # in the look at the image, by a process of its own
     ("jobwrap.launched", "jobwrap.plan"),  # meanwhile
@@ -172,13 +174,35 @@ def launch_modules(files: dict[str, bytes]) -> list[str]:
 
 
 def parts(files: dict[str, bytes]) -> list[list[str]]:
-    """Those of a launch that even the plainest job imports, part by part: each in the first that wants it."""
+    """Those of a launch that even the plainest job imports, part by part: each in the first that wants it.
+
+    Each behind those that it imports itself.
+    """
     found: list[list[str]] = []
     for roots in PARTS:
         known = {path for part in found for path in part}
         reached = _reached(files, roots, _imported_at_once)
-        found.append([path for path in reached if path not in known])
+        found.append(_ordered([path for path in reached if path not in known], files))
     return found
+
+
+def _ordered(paths: list[str], files: dict[str, bytes]) -> list[str]:
+    """Each path behind the package that it is in and behind what it imports at once."""
+    ordered: dict[str, None] = {}
+    begun = set()
+
+    def order(path: str) -> None:
+        if path in begun or path not in paths:
+            return
+        begun.add(path)
+        name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        for before in _places([name, *_imported_at_once(files[path])]):
+            order(before)
+        ordered[path] = None
+
+    for path in paths:
+        order(path)
+    return list(ordered)
 
 
 def _reached(
@@ -198,7 +222,7 @@ def _reached(
 
 def _places(names: Iterable[str]) -> list[str]:
     """Where modules of these names, and the packages that they are in, may lie."""
-    bases = {part.replace(".", "/") for name in names for part in _parents(name)}
+    bases = dict.fromkeys(part.replace(".", "/") for name in names for part in _parents(name))
     return [base + kind for base in bases for kind in (".py", "/__init__.py")]
 
 
