@@ -28,10 +28,12 @@ def main(path: str) -> None:
 
 def files(name: str, stored: bytes) -> Iterator[tuple[str, list[int]]]:
     """The files in one entry, and the sizes of their forms."""
-    if name.startswith(("cpython-", "source")):
-        unpacker = zlib.decompressobj()
-        data, _, modules, place, _ = marshal.loads(unpacker.decompress(stored))
+    if name == "data":
+        data, _ = marshal.loads(zlib.decompress(stored))
         yield from ((inside, [len(content)]) for inside, content in data.items())
+    elif name.startswith(("cpython-", "source")):
+        unpacker = zlib.decompressobj()
+        modules, place, _ = marshal.loads(unpacker.decompress(stored))
         # Bytecode is readable only by its own Python.
         yield "what each launch begins with", [len(modules)]
         for number in sorted(set(place.values())):

@@ -3,9 +3,10 @@
     lines of /bin/sh      find the newest Python and start it        header.sh.in
     a zip, its entries stored as they are, of
         __main__.py       reads one of the next and goes on          main.py.in
-        cpython-39 …      what each launch needs, for each Python: zlib of marshal of (data, digests, modules,
-                          which part has which others, how long each is), and behind it these parts,
-                          each zlib of its modules
+        data              what each launch needs beside modules: zlib of marshal of (data, digests)
+        cpython-39 …      and the modules, for each Python: zlib of marshal of (the first ones, which part
+                          has which others, how long each part is), and behind it the parts, each zlib of
+                          its modules
         source            the same for any other Python, which compiles what it imports
         later-1 …         the modules that most launches need, once the container is starting; for a few
                           Pythons together: lzma of marshal of, for each, marshal of a dict: path inside →
@@ -80,16 +81,15 @@ def shipped_file(pythons: list[Python], own: Files, packages: dict[str, Files], 
     of_apart = [{path: code[path] for path in apart} for code in codes]
     groups = {name: group(packages[name], of_apart) for name in sorted(packages)}
     digests = {name: hashlib.sha256(stored).digest() for name, stored in groups.items()}
-    entries = {
-        python.name: start(data, digests, parts, blobs) for python, (_, blobs) in zip(pythons, compiled)
-    }
+    entries = {"data": zlib.compress(plain((data, digests)), 9)}
+    entries.update({python.name: start(parts, blobs) for python, (_, blobs) in zip(pythons, compiled)})
     source = plain({BUNDLE: contents.bare(launch[BUNDLE])})
-    entries["source"] = start(data, digests, [{}], [source])
+    entries["source"] = start([{}], [source])
     for name, members in kinds(pythons).items():
         together = tuple(plain({path: codes[pythons.index(one)][path] for path in later}) for one in members)
-        entries[name] = lzma.compress(plain(together))
+        entries[name] = xz(plain(together))
     entries.update({f"{name}.xz": stored for name, stored in groups.items()})
-    return lay_out(pythons, {**entries, "licences.xz": lzma.compress(licences)})
+    return lay_out(pythons, {**entries, "licences.xz": xz(licences)})
 
 
 def kinds(pythons: list[Python]) -> dict[str, list[Python]]:
@@ -105,14 +105,20 @@ def group(files: Files, codes: list[Files]) -> bytes:
     for path, content in files.items():
         compiled = tuple(code[path] for code in codes if path in code)
         forms[path] = (contents.bare(content), *compiled) if path.endswith(".py") else content
-    return lzma.compress(plain(forms))
+    return xz(plain(forms))
 
 
-def start(data: Files, digests: Files, parts: list[Files], blobs: list[bytes]) -> bytes:
+def xz(content: bytes) -> bytes:
+    """As small as it gets; pb and lc are for what has no words of four bytes."""
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "pb": 0}]
+    return lzma.compress(content, filters=filters)
+
+
+def start(parts: list[Files], blobs: list[bytes]) -> bytes:
     """What is read at the start; the bytecode of each part comes from the Python that will read it."""
     packed = [zlib.compress(blob, 9) for blob in blobs[1:]]
     place = {path: number for number, part in enumerate(parts[1:]) for path in part}
-    head = plain((data, digests, blobs[0], place, tuple(map(len, packed))))
+    head = plain((blobs[0], place, tuple(map(len, packed))))
     return b"".join((zlib.compress(head, 9), *packed))
 
 
@@ -157,6 +163,7 @@ def main_py(pythons: list[Python], places: dict[str, tuple[int, int]]) -> bytes:
         "main.py.in",
         SENTENCE=NO_PYTHON.sentence.format(found="%s"),
         CODE=NO_PYTHON.code,
+        DATA=_place(places["data"]),
         STARTS="\n".join(rows),
     )
 

@@ -12,6 +12,7 @@ import os
 from typing import NamedTuple
 
 from jobwrap.failures import JobwrapError
+from jobwrap.job.letters import is_hex, is_scheme, is_word
 
 NAME, PATH, REMOTE = "name", "path", "remote"
 _DIGITS = 64  # of a sha256
@@ -85,18 +86,5 @@ def _parse_name(text: str, name: str) -> Reference:
     return Reference(text, NAME, host=host, name=name, tag=tag or "latest", digest=digest)
 
 
-def is_word(text: str) -> bool:
-    """Whether it is of letters, digits and _ . + - only, as the parts of a name are."""
-    letters = text.translate(dict.fromkeys(map(ord, "_.+-")))
-    return bool(text) and text.isascii() and (not letters or letters.isalnum())
-
-
 def _is_scheme(text: str) -> bool:
-    return (
-        text[:1].isalpha() and text == text.lower() and is_word(text) and "." not in text and "_" not in text
-    )
-
-
-def is_hex(text: str, digits: int) -> bool:
-    """Whether it is so many hexadecimal digits."""
-    return len(text) == digits and not text.strip("0123456789abcdef")
+    return is_scheme(text) and text == text.lower() and "." not in text

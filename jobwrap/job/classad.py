@@ -11,6 +11,8 @@ import math
 import re
 from typing import NamedTuple, Union
 
+from jobwrap.job.letters import is_decimal
+
 
 class Expression(NamedTuple):
     """What only a ClassAd evaluator could give a value, `error` included; its text as it stood."""
@@ -21,23 +23,23 @@ class Expression(NamedTuple):
 Value = Union[str, int, float, bool, None, Expression, "list[Value]", "dict[str, Value]"]
 
 _WORDS = {"true": True, "false": False, "undefined": None}
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+# Compiled when one is first used: an ordinary ad has nothing that needs them.
 _BLANK = r"(?:\s|//[^\n]*|/\*.*?(?:\*/|\Z))*"
-_TOKEN = re.compile(
-    _BLANK
-    + r"""(?:
+_TOKEN = (
+    rf"(?xs){_BLANK}"
+    r"""(?:
     (?P<string>"(?:[^"\\]|\\.)*") | (?P<quoted>'(?:[^'\\]|\\.)*')
     | (?P<real>[-+]?(?:(?:\d+\.\d+|\.\d+)(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+)(?![\w.]))
     | (?P<integer>[-+]?(?:0|[1-9]\d*)(?![\w.])) | (?P<word>[A-Za-z_][A-Za-z0-9_.]*)
     | (?P<mark>[][{}()=;,]) | (?P<odd>\.?\d[\w.]*) | (?P<other>[^\s"'])
-    )""",
-    re.VERBOSE | re.DOTALL,
+    )"""
 )
-_END = re.compile(_BLANK + r"\Z", re.DOTALL)
-_ESCAPE = re.compile(r"\\([0-3][0-7]{2}|[0-7]{1,2}|.)", re.DOTALL)
+_END = rf"(?s){_BLANK}\Z"
+_ESCAPE = r"(?s)\\([0-3][0-7]{2}|[0-7]{1,2}|.)"
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _OPENED_BY = {"]": "[", "}": "{", ")": "("}
 _DEPTH = 32
+_SHORT = 19  # digits, of which each number is below 2**63
 
 
 def parse_ad(text: str) -> dict[str, Value]:
@@ -53,7 +55,7 @@ def parse_ad(text: str) -> dict[str, Value]:
     for line in text.split("\n"):
         name, equals, value_text = line.partition("=")
         name = name.strip()
-        if equals and _NAME.fullmatch(name):
+        if equals and _is_name(name):
             attributes[name.lower()] = parse_value(value_text.strip())
     return attributes
 
@@ -63,11 +65,13 @@ def parse_value(text: str, *, new: bool = False) -> Value:
     # Short cuts, as ads have some hundred attributes, nearly all of them of these kinds.
     if text[:1] == '"' == text[-1:] and text.count('"') == 2 and "\\" not in text:  # noqa: PLR2004
         return text[1:-1]
-    word = _NAME.match(text)
-    if word and word[0].lower() not in _WORDS:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if text[:1] in ("(", "!") or _first_word(text).lower() not in ("", *_WORDS):
         return Expression(text)
-    if text.isdecimal() and text.isascii() and text[0] != "0" and len(text) < 19:  # noqa: PLR2004  # 2**63
-        return int(text)
+    digits = text[1:] if text[:1] == "-" else text
+    if is_decimal(digits) and (digits[0] != "0" or digits[1:2] in ("", ".")) and len(digits) < _SHORT:
+        return float(text) if "." in digits else int(text)
     try:
         value, _ = _Reader(text, new).item(0, "", 0)
     except _Broken:
@@ -90,6 +94,16 @@ def format_value(value: Value) -> str:
     return "undefined" if value is None else repr(value).lower()  # True, 7, 1e-05
 
 
+def _first_word(text: str) -> str:
+    """The name that it begins with, "" for none."""
+    end = next((at for at, letter in enumerate(text) if not (letter.isalnum() or letter in "_.")), len(text))
+    return text[:end] if _is_name(text[:end]) else ""
+
+
+def _is_name(text: str) -> bool:
+    return text.isascii() and text[:1] != "." and text.replace(".", "_").isidentifier()
+
+
 class _Broken(Exception):
     """Brackets that do not pair, a string that never ends, or deeper nesting than anyone writes."""
 
@@ -101,6 +115,7 @@ class _Reader:
         # Old to new: every backslash is doubled but the one before a quote that does not end the value.
         self.text = text if new else re.sub(r'\\(?!"(?!\s*\Z))', r"\\\\", text)
         self.new = new
+        self._token, self._end = re.compile(_TOKEN).match, re.compile(_END).match
 
     def item(self, at: int, ends: str, depth: int) -> tuple[Value, int]:
         """The value that starts at `at`, and where the mark of `ends` ("": the text's end) behind it is."""
@@ -172,12 +187,12 @@ class _Reader:
 
     def _stands_at_end(self, at: int, ends: str) -> bool:
         if not ends:
-            return bool(_END.match(self.text, at))
-        match = _TOKEN.match(self.text, at)
+            return bool(self._end(self.text, at))
+        match = self._token(self.text, at)
         return bool(match and match["mark"] and match["mark"] in ends)
 
     def _next(self, at: int) -> tuple[str, str, int]:
-        match = _TOKEN.match(self.text, at)
+        match = self._token(self.text, at)
         if not match or not match.lastgroup:
             raise _Broken
         return match.lastgroup, match[match.lastgroup], match.end()
@@ -196,7 +211,7 @@ def _number(token: str) -> int | float | None:
 def _unescape(text: str) -> str | None:
     """The string that is written so; None if it holds a NUL, which neither ClassAds nor the kernel take."""
     if "\\" in text:
-        text = _ESCAPE.sub(_escaped, text)
+        text = re.sub(_ESCAPE, _escaped, text)
     return None if "\0" in text else text
 
 

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from jobwrap.job.letters import has_control, is_decimal, is_hex, is_number, is_scheme, is_variable, is_word
 from jobwrap.job.spec import Bind, Input, Output
 
 _ALGORITHMS = {"sha256": 64, "sha512": 128, "md5": 32, "adler32": 8, "crc32c": 8}  # name: hex digits
-# Compiled when one is first used, since most command lines need few of them.
-_SIZE = r"(?i:(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?)"
-_TIME = r"(\d+(?:\.\d+)?)([smhd]?)"
-_CLOCK = r"(?:(\d+)-)?(\d+):(\d\d)(?::(\d\d))?"
-# A place begins like this; what stands before a "=" is a name only if it does not.
-_PLACE = r"(?i:[a-z][a-z0-9+.-]*:|/|\.\.?/)"
-# What is no path in a URL: its scheme and its host.
-_NO_PATH = r"(?i:[a-z][a-z0-9+.-]*:(?://[^/]*)?)"
-_CONTROL = r"[\x00-\x1f\x7f]"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def text(word: object) -> str:
@@ -48,7 +40,7 @@ def one_of(*choices: str) -> Callable[[object], str]:
 def absolute(word: object) -> str:
     """An absolute path, without its last slash."""
     path = text(word)
-    if not path.startswith("/") or ".." in path.split("/") or re.search(_CONTROL, path):
+    if not path.startswith("/") or ".." in path.split("/") or has_control(path):
         raise ValueError("must be an absolute path")
     return path.rstrip("/") or "/"
 
@@ -56,23 +48,24 @@ def absolute(word: object) -> str:
 def path_or_url(word: object) -> str:
     """An absolute path, or what has a scheme."""
     place = text(word)
-    if not re.match(r"[a-z][a-z0-9+.-]*://[^/]", place):
+    scheme, mark, rest = place.partition("://")
+    if not mark or not is_scheme(scheme) or scheme != scheme.lower() or rest[:1] in ("", "/"):
         return absolute(word)
-    if re.search(_CONTROL, place):
+    if has_control(place):
         raise ValueError("must have no control character in it")
     return place
 
 
 def count(word: object) -> int:
     """A whole number from 0."""
-    if isinstance(word, bool) or not re.fullmatch(r"\d{1,9}", str(word)):
+    if isinstance(word, bool) or not is_number(str(word)):
         raise ValueError("must be a whole number")
     return int(str(word))
 
 
 def user(word: object) -> int:
     """The id of a user of this node, by name or number."""
-    if re.fullmatch(r"\d{1,9}", str(word)):
+    if is_number(str(word)):
         return count(word)
     from pwd import getpwnam
 
@@ -100,21 +93,30 @@ def record_place(word: object) -> str:
 
 def size(word: object) -> int:
     """Bytes, from a number with a unit; units are powers of 1024, as HTCondor's are."""
-    match = re.fullmatch(_SIZE, str(word).strip())
-    if not match:
+    spelt = str(word).strip().upper()
+    bare = spelt[:-1] if spelt.endswith("B") else spelt
+    bare = bare[:-1] if spelt.endswith("IB") else bare
+    number, unit = bare[:-1].rstrip(), bare[-1:]
+    if not unit or unit not in "KMGT" or not is_decimal(number):
         raise ValueError("must be a number with a unit, K, M, G or T")
-    return int(float(match[1]) * 1024 ** ("KMGT".index(match[2].upper()) + 1))
+    return int(float(number) * 1024 ** ("KMGT".index(unit) + 1))
 
 
 def duration(word: object) -> float:
     """Seconds, from a number with s, m, h or d (none: seconds) or from [days-]hours:minutes[:seconds]."""
     if isinstance(word, bool):
         raise ValueError("must be a time")
-    if match := re.fullmatch(_TIME, str(word)):
-        return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
-    if match := re.fullmatch(_CLOCK, str(word)):
-        days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-        return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+    spelt = str(word)
+    unit = spelt[-1:] if spelt[-1:] in _SECONDS else ""
+    number = spelt[: len(spelt) - len(unit)]
+    if is_decimal(number):
+        return float(number) * _SECONDS.get(unit, 1)
+    days, dash, clock = spelt.rpartition("-")
+    hours, *others = clock.split(":")
+    parts = [days if dash else "0", hours, *others]
+    if all(map(is_number, parts)) and [len(each) for each in others] in ([2], [2, 2]):
+        whole = [*map(int, parts), 0]
+        return float(((whole[0] * 24 + whole[1]) * 60 + whole[2]) * 60 + whole[3])
     raise ValueError("must be a time, as 90, 30m, 2h, 1:30:00")
 
 
@@ -130,11 +132,12 @@ def input_(word: object) -> Input:
             word.get("name"), [text(place) for place in places], checksum, word.get("unpack") is True
         )
     place, _, digest = text(word).rpartition("#")
-    checksum = _checksum(digest) if place and re.match(r"[a-z0-9]+:[0-9a-fA-F]", digest) else None
+    checksum = _checksum(digest) if place and _is_checksum(digest) else None
     if checksum is None:
         place = text(word)
     name, equals, rest = place.partition("=")
-    if not equals or re.match(_PLACE, name):
+    # What stands before a "=" is a name only if no place begins like that.
+    if not equals or name.startswith(("/", "./", "../")) or _scheme(name):
         return _input(None, [place], checksum)
     return _input(name, [rest], checksum)
 
@@ -143,13 +146,30 @@ def _input(name: object, places: list[str], checksum: tuple[str, str] | None, un
     if not all(places):
         raise ValueError("must have a place behind the =")
     for place in places:
-        if re.search(_CONTROL, place):
+        if has_control(place):
             raise ValueError("must have no control character in its place")
     if name is None:
-        name = re.sub(_NO_PATH, "", places[0]).split("?")[0].split("#")[0].rstrip("/").rpartition("/")[2]
+        scheme = _scheme(places[0])
+        path = places[0][len(scheme) :]
+        path = path[2:].partition("/")[2] if scheme and path.startswith("//") else path
+        name = path.split("?")[0].split("#")[0].rstrip("/").rpartition("/")[2]
         if not name:
             raise ValueError("needs a name, as NAME=PLACE")
     return Input(inside(name), tuple(places), checksum, unpack)
+
+
+def _scheme(place: str) -> str:
+    """The scheme that it begins with, its colon included; "" for none."""
+    scheme, colon, _ = place.partition(":")
+    return scheme + colon if colon and is_scheme(scheme) else ""
+
+
+def _is_checksum(word: str) -> bool:
+    """Whether it is meant for one: other things stand behind a # as well."""
+    algorithm, _, digest = word.partition(":")
+    return (
+        algorithm.isascii() and algorithm.isalnum() and algorithm.islower() and is_hex(digest[:1].lower(), 1)
+    )
 
 
 def _checksum(word: str) -> tuple[str, str]:
@@ -157,7 +177,7 @@ def _checksum(word: str) -> tuple[str, str]:
     digits = _ALGORITHMS.get(algorithm)
     if digits is None:
         raise ValueError(f"there is no checksum {algorithm}; there are {', '.join(_ALGORITHMS)}")
-    if not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", digest):
+    if not is_hex(digest.lower(), digits):
         raise ValueError(f"the {algorithm} checksum must have {digits} hexadecimal digits")
     return algorithm, digest.lower()
 
@@ -176,7 +196,7 @@ def output(word: object) -> Output:
 def inside(name: object) -> str:
     """A relative path that stays in the scratch folder and out of jobwrap's own."""
     parts = text(name).rstrip("/").split("/")
-    if not parts[0] or ".." in parts or re.search(_CONTROL, str(name)):
+    if not parts[0] or ".." in parts or has_control(str(name)):
         raise ValueError("must be a path inside the scratch folder")
     parts = [part for part in parts if part not in ("", ".")]
     if not parts or parts[0] == ".jobwrap":
@@ -200,14 +220,9 @@ def bind(word: object) -> Bind:
 def credential(word: object) -> str:
     """bearer, x509, or a name that HTCondor keeps a credential under."""
     name = text(word)
-    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
+    if not is_word(name) or name[0] == "." or "+" in name:
         raise ValueError("must be bearer, x509 or the name of one of HTCondor's credentials")
     return name
-
-
-def is_variable(name: str) -> bool:
-    """Whether a variable may be called so: letters, digits and _, no digit first."""
-    return name.isascii() and name.isidentifier()
 
 
 def setting(word: object) -> tuple[str, str | None]:

@@ -29,9 +29,10 @@ _FORMS = (
     r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+"  # a JSON web token, RFC 7519
     r"|-----BEGIN [a-z ]*PRIVATE KEY-----.*?(?:-----END [a-z ]*PRIVATE KEY-----|\Z)"
 )
-# To compile these takes 10 ms: what has none of the hints needs no look.
+# To import re and to compile these takes 10 ms: what has none of the hints needs no look.
 _HINTS = ("token", "secret", "passw", "passphrase", "credential", "key", "signature")
-_FORM_HINTS = (*_HINTS, "://", "bearer", "basic", "eyj")
+_FORM_HINTS = (*_HINTS, "bearer", "basic", "eyj")
+_URL_HINTS = ("@", "?")  # only what has one of them has a user or a query
 _SHORTEST = 6  # characters; what is shorter stands in every other word
 _MOST = 64 << 10  # bytes of a file of credentials
 
@@ -47,7 +48,7 @@ class Secrets:
         """The text without any of them."""
         if self._known:
             text = self._known.sub(HIDDEN, text)
-        return re.sub(_FORMS, _without, text) if _hinted(text, _FORM_HINTS) else text
+        return re.sub(_FORMS, _without, text) if _may_hide(text) else text
 
     def cleaned(self, value: Any) -> Any:
         """The same for plain data of any depth; in a list of words the one behind --token is hidden, too."""
@@ -117,6 +118,11 @@ def _is_secret_option(word: object) -> bool:
 
 def _names_a_secret(name: str) -> bool:
     return _hinted(name, _HINTS) and bool(re.search(_SECRET_NAME, name))
+
+
+def _may_hide(text: str) -> bool:
+    """Whether one of _FORMS may be in it."""
+    return _hinted(text, _FORM_HINTS) or ("://" in text and _hinted(text, _URL_HINTS))
 
 
 def _hinted(text: str, hints: tuple[str, ...]) -> bool:

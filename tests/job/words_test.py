@@ -12,6 +12,8 @@ HEX = "ab" * 32
     ("word", "meant"),
     [
         ("http://h/d/f.root?a=b", Input("f.root", ("http://h/d/f.root?a=b",))),
+        ("http://h/d/x:1", Input("x:1", ("http://h/d/x:1",))),
+        ("//d/x", Input("x", ("//d/x",))),
         ("x/y=http://h/f", Input("x/y", ("http://h/f",))),
         (f"http://h/f#sha256:{HEX.upper()}", Input("f", ("http://h/f",), ("sha256", HEX))),
         ("http://h/f#part", Input("f", ("http://h/f#part",))),
