@@ -13,7 +13,8 @@ import sys
 
 # What the standard library's modules are made of: without them, as importing the likes of enum, re and
 # collections takes 10 ms until the launch. What these alone have is imported by name, where it is needed.
-ENGINES = {"signal": "_signal", "struct": "_struct"}
+ENGINES = {"signal": "_signal", "socket": "_socket", "struct": "_struct"}
+PIECES = {"SimpleQueue": "_queue", "deque": "_collections", "partial": "_functools"}
 DEFERRED = ("json", "re")  # until they are used
 
 
@@ -41,6 +42,8 @@ class _BareOwn(_Bare):
                 alias.name = alias.name if alias.name in ("NamedTuple", "TYPE_CHECKING") else "Anything"
         if node.module == "collections.abc":
             node.module = "_collections_abc"
+        if node.module in ("collections", "functools", "queue") and len(node.names) == 1:
+            node.module = PIECES.get(node.names[0].name, node.module)
         return None if node.module == "__future__" else node
 
     def visit_Import(self, node):

@@ -13,7 +13,7 @@ from jobwrap.image import scripts
 from jobwrap.image.elf import At, Elf, Versions, read_elf, read_versions
 from jobwrap.image.files import Files
 from jobwrap.image.needs import CUDA, GPU, KERNEL, LEVEL, MACHINE, Need, Needs, merged, version_key
-from jobwrap.job.letters import is_word
+from jobwrap.letters import is_word
 from jobwrap.node.cpu import LEVELS, normalise_level
 from jobwrap.plainjson import decode
 

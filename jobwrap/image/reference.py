@@ -12,7 +12,7 @@ import os
 from typing import NamedTuple
 
 from jobwrap.failures import JobwrapError
-from jobwrap.job.letters import is_hex, is_scheme, is_word
+from jobwrap.letters import is_hex, is_scheme, is_word
 
 NAME, PATH, REMOTE = "name", "path", "remote"
 _DIGITS = 64  # of a sha256

@@ -7,7 +7,7 @@ image, as `export NAME="${NAME:-"value"}"`. Anything cleverer is not guessed at.
 from __future__ import annotations
 
 from jobwrap.image.files import Files
-from jobwrap.job.letters import is_variable
+from jobwrap.letters import is_variable
 
 FOLDER = "/.singularity.d/env"
 # The runtime's own, the same in each image.

@@ -17,7 +17,7 @@ from jobwrap.image.files import ABSENT, ITS_OWN
 from jobwrap.image.footprint import footprint
 from jobwrap.image.reference import Reference
 from jobwrap.image.view import View
-from jobwrap.job.letters import is_hex
+from jobwrap.letters import is_hex
 
 _FIRST, _REST, _ALL = 2, 62, 64  # hex digits
 _DOCKER_HUB = "registry.hub.docker.com"  # as unpacked.cern.ch spells it

@@ -11,7 +11,7 @@ import math
 import re
 from typing import NamedTuple, Union
 
-from jobwrap.job.letters import is_decimal
+from jobwrap.letters import is_decimal
 
 
 class Expression(NamedTuple):

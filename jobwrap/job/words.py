@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from jobwrap.job.letters import has_control, is_decimal, is_hex, is_number, is_scheme, is_variable, is_word
 from jobwrap.job.spec import Bind, Input, Output
+from jobwrap.letters import has_control, is_decimal, is_hex, is_number, is_scheme, is_variable, is_word
 
 _ALGORITHMS = {"sha256": 64, "sha512": 128, "md5": 32, "adler32": 8, "crc32c": 8}  # name: hex digits
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

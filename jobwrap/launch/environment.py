@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from jobwrap import __version__
-from jobwrap.job.letters import is_variable
 from jobwrap.job.spec import Job
+from jobwrap.letters import is_variable
 from jobwrap.node.gpu import Gpus
 from jobwrap.node.survey import Node
 

@@ -7,7 +7,6 @@ links, and only regular files are read.
 from __future__ import annotations
 
 import errno
-import fnmatch
 import os
 import stat
 from collections.abc import Iterator
@@ -56,7 +55,9 @@ class Scratch:
         if is_pattern(part):
             # Only what asks for a dot gets one: batch systems keep credentials in such folders.
             there = [name for name, _ in self._names(folder) if name[0] != "." or part[0] == "."]
-            names = fnmatch.filter(there, part) or names  # which may hold such marks itself
+            from fnmatch import filter as matching  # which takes long to import
+
+            names = matching(there, part) or names  # which may hold such marks itself
         for name in names:
             path = f"{folder}/{name}" if folder else name
             yield from self._expand(path, rest) if rest else (path,)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
-_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\r\n]*))?\r?\n")
+_VERSIONS = (b"HTTP/1.0", b"HTTP/1.1")
+_CODE = 3  # digits
 
 
 class BadAnswer(OSError):
@@ -27,13 +27,15 @@ class Answer(NamedTuple):
 
 def parse_head(head: bytes) -> Answer:
     """The Answer whose lines these are, up to the empty one; BadAnswer for another protocol's."""
-    status = _STATUS.match(head)
-    if not status:
+    first, newline, rest = head.partition(b"\n")
+    version, code, reason = [*(first[:-1] if first.endswith(b"\r") else first).split(b" ", 2), b"", b""][:3]
+    good = version in _VERSIONS and code.isdigit() and len(code) == _CODE and code >= b"100"
+    if not good or not newline or b"\r" in reason:
         raise BadAnswer("it does not answer in HTTP/1.1")
     headers: dict[str, str] = {}
-    for line in head[status.end() :].decode("latin-1").split("\r\n"):
+    for line in rest.decode("latin-1").split("\r\n"):
         name, colon, value = line.partition(":")
         if colon and not name[:1].isspace():
             name, value = name.lower(), value.strip()
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return Answer(int(status[2]), (status[3] or b"").decode("latin-1"), headers)
+    return Answer(int(code), reason.decode("latin-1"), headers)

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import stat
 import time
 from typing import NamedTuple
 
+from jobwrap.letters import is_hex
+
 # The modification time of every object: in September 2001, and not of any file that was written to since.
 SEAL = 1_000_000_000
-DIGEST = re.compile("[0-9a-f]{64}")
+DIGITS = 64  # of a digest
 OPEN = os.O_CLOEXEC | os.O_NOFOLLOW
 _MOMENT, _MOMENTS = 0.01, 100  # seconds, and how many of them
 
@@ -119,7 +120,7 @@ class Cache:
                 digest, etag = file.read().splitlines()
         except (OSError, ValueError):
             return None
-        return (digest, etag) if DIGEST.fullmatch(digest) else None
+        return (digest, etag) if is_hex(digest, DIGITS) else None
 
     def note(self, url: str, digest: str, etag: str) -> None:
         """Remember what `url` gave, for who asks its server whether that is still so."""

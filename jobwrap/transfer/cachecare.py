@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from jobwrap.letters import is_hex
 from jobwrap.transfer import checksum
-from jobwrap.transfer.cache import DIGEST, OPEN, Cache, lock
+from jobwrap.transfer.cache import DIGITS, OPEN, Cache, lock
 
 
 class Entry(NamedTuple):
@@ -36,7 +37,7 @@ def _objects(cache: Cache) -> Iterator[tuple[str, str]]:
     top = os.path.join(cache.folder, "objects")
     for prefix in _listed(top):
         for rest in _listed(os.path.join(top, prefix)):
-            if DIGEST.fullmatch(prefix + rest):
+            if is_hex(prefix + rest, DIGITS):
                 yield prefix + rest, os.path.join(top, prefix, rest)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
+import sys
 import zlib
 from collections.abc import Callable
 from typing import Protocol
@@ -42,32 +41,53 @@ def _crc32c() -> Hash:
     return Crc32c()
 
 
+def _of_hashlib(algorithm: str) -> Hash:
+    import hashlib
+
+    return hashlib.new(algorithm, usedforsecurity=algorithm in ("sha256", "sha512"))
+
+
 # The strongest first: of several digests that a server promises, the first of these is checked.
 ALGORITHMS: dict[str, Callable[[], Hash]] = {
-    "sha256": hashlib.sha256,
-    "sha512": hashlib.sha512,
-    "sha1": lambda: hashlib.new("sha1", usedforsecurity=False),
-    "md5": lambda: hashlib.new("md5", usedforsecurity=False),
+    "sha256": lambda: _of_hashlib("sha256"),
+    "sha512": lambda: _of_hashlib("sha512"),
+    "sha1": lambda: _of_hashlib("sha1"),
+    "md5": lambda: _of_hashlib("md5"),
     "adler32": Adler32,
     "crc32c": _crc32c,
     "crc32": Crc32,
 }
 _BLOCK = 1 << 20
 _SPELLINGS = {"sha": "sha1"}
+_little = [1 << 20]  # bytes that may still be hashed without hashlib
 
 
 def name_of(algorithm: str) -> str:
     """The name used here for `algorithm` however it is written: "SHA-256" is "sha256"."""
-    plain = re.sub("[-_]", "", algorithm.lower())
+    plain = algorithm.lower().replace("-", "").replace("_", "")
     return _SPELLINGS.get(plain, plain)
 
 
-def make(algorithm: str) -> Hash:
-    """A fresh hash; Trouble where the algorithm is not known."""
+def make(algorithm: str, size: int | None = None) -> Hash:
+    """A fresh hash, for a file of so many bytes; Trouble where the algorithm is not known."""
     try:
-        return ALGORITHMS[algorithm]()
+        return (_of_little(algorithm, size) or ALGORITHMS[algorithm])()
     except KeyError:
         raise Trouble(CHECKSUM, f"the checksum {algorithm} is not one of {', '.join(ALGORITHMS)}") from None
+
+
+def _of_little(algorithm: str, size: int | None) -> Callable[[], Hash] | None:
+    """Python's own sha256 as long as there is little to hash: hashlib's is faster, but takes 5 ms to load."""
+    if algorithm != "sha256" or size is None or size > _little[0] or "hashlib" in sys.modules:
+        return None
+    _little[0] -= size
+    for name in ("_sha2", "_sha256"):  # the latter before Python 3.12; in some systems there is neither
+        try:
+            own: Callable[[], Hash] = __import__(name).sha256
+            return own
+        except ImportError:
+            continue
+    return None
 
 
 def of_file(path: str, algorithm: str) -> str:

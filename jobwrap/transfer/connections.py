@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING
 
 from jobwrap.transfer.answer import BadAnswer
 from jobwrap.transfer.attempt import Attempt
+from jobwrap.transfer.threads import Lock
 from jobwrap.transfer.url import Url, parse
 from jobwrap.transfer.wire import Connection
 
@@ -20,7 +20,7 @@ _PROXY_PORT = 3128  # squid's
 Key = tuple[str, str, int, str]  # scheme, host, port, URL of the proxy or ""
 
 _kept: dict[Key, list[Connection]] = {}
-_lock = threading.Lock()
+_lock = Lock()
 _context: list[ssl.SSLContext] = []
 
 

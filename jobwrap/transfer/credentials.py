@@ -7,14 +7,13 @@ what renews it writes the file again.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 
+from jobwrap.letters import is_word
 from jobwrap.transfer.trouble import DENIED, Trouble
 from jobwrap.transfer.url import Url
 
 _TLS = 443
-_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 # Where they are looked for, in this order, for people to read.
 BEARER_PLACES = "$BEARER_TOKEN, $BEARER_TOKEN_FILE, $XDG_RUNTIME_DIR and /tmp (bt_u<uid>), $_CONDOR_CREDS"
 PROXY_PLACES = "$X509_USER_PROXY and /tmp (x509up_u<uid>)"
@@ -36,7 +35,7 @@ def read_token(path: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", "it is not text")
         raise Trouble(DENIED, f"its token {path} cannot be read: {problem}") from error
-    if not token or re.search(r"\s", token):
+    if len(token.split()) != 1:
         raise Trouble(DENIED, f"{path} does not hold one token")
     return token
 
@@ -57,7 +56,7 @@ def by_name(name: str, folder: str) -> str:
     """The token that HTCondor keeps under `name`: what the URL name+https://… asks for."""
     if not folder:
         raise Trouble(DENIED, f"there is no folder of credentials here to take {name} from")
-    if not _NAME.fullmatch(name) or name.startswith("."):
+    if not is_word(name) or "+" in name or name.startswith("."):
         raise Trouble(DENIED, f"{name} cannot be the name of a credential")
     return read_token(os.path.join(folder, f"{name}.use"))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import select
-import threading
 import time
 from collections.abc import Sequence
 from queue import SimpleQueue
@@ -18,6 +17,7 @@ from jobwrap.transfer.apart import Link
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.errand import Errand
 from jobwrap.transfer.options import Options
+from jobwrap.transfer.threads import Lock, Thread
 from jobwrap.transfer.trouble import NO_SPACE, SCRATCH, Busy, Passing, Trouble
 
 TICK = 0.25
@@ -35,7 +35,7 @@ class Crew:
         self._queue: SimpleQueue[Errand] = SimpleQueue()
         self._later: list[tuple[float, Errand]] = []
         self._attempts: dict[Attempt, Errand] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._news, self._wake = os.pipe()
         self._left = self._all = 0
         self._moved = 0  # bytes of errands that are done
@@ -54,7 +54,7 @@ class Crew:
         self._watch()
 
     def _hire(self) -> None:
-        threading.Thread(target=self._work, daemon=True).start()
+        Thread(self._work)
 
     # --- the watchman ---
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from mmap import mmap
 from queue import SimpleQueue
 
 from jobwrap.transfer import checksum
+from jobwrap.transfer.threads import Thread
 
 BLOCK = 1 << 20
 # What is longer is hashed in a thread: hashlib lets go of the interpreter, so receiving goes on meanwhile.
@@ -36,8 +36,8 @@ def give_block(block: memoryview) -> None:
 class InLine:
     """One block; add() hashes it at once."""
 
-    def __init__(self, algorithms: Iterable[str]) -> None:
-        self._hashes = {name: checksum.make(name) for name in algorithms}
+    def __init__(self, algorithms: Iterable[str], total: int | None = None) -> None:
+        self._hashes = {name: checksum.make(name, total) for name in algorithms}
         self._block = take_block()
 
     def space(self) -> memoryview:
@@ -60,14 +60,13 @@ class InLine:
 class Behind(InLine):
     """Blocks in turn: one is received into while a thread hashes those before it."""
 
-    def __init__(self, algorithms: Iterable[str]) -> None:
-        super().__init__(algorithms)
+    def __init__(self, algorithms: Iterable[str], total: int | None = None) -> None:
+        super().__init__(algorithms, total)
         self._free: SimpleQueue[memoryview] = SimpleQueue()
         self._full: SimpleQueue[tuple[memoryview, int] | None] = SimpleQueue()
         for _ in range(_BLOCKS_AHEAD - 1):
             self._free.put(take_block())
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
+        self._thread: Thread | None = Thread(self._work)
 
     def add(self, count: int) -> None:
         self._full.put((self._block, count))
@@ -85,9 +84,10 @@ class Behind(InLine):
         return super().digests()
 
     def _finish(self) -> None:
-        if self._thread.is_alive():
+        if self._thread:
             self._full.put(None)
             self._thread.join()
+            self._thread = None
 
     def close(self) -> None:
         self._finish()
@@ -99,4 +99,4 @@ class Behind(InLine):
 def hasher(algorithms: Iterable[str], total: int | None) -> InLine:
     """For a stream of `total` bytes, None where that is not known."""
     short = total is not None and total < _LONG
-    return InLine(algorithms) if short or not algorithms else Behind(algorithms)
+    return InLine(algorithms, total) if short or not algorithms else Behind(algorithms, total)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
 
+from jobwrap.transfer.threads import Lock
 from jobwrap.transfer.trouble import NO_SPACE, Trouble
 
 # Below this a file is not worth a look of its own at the file system.
@@ -20,7 +20,7 @@ class Room:
     def __init__(self, allowance: int | None) -> None:
         self._left = allowance
         self._small = 0
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def claim(self, where: int | str, size: int) -> None:
         """`size` more bytes are to go into `where`, an open file or a folder; Trouble if they don't fit."""

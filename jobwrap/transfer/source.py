@@ -47,7 +47,7 @@ class Source:
         return self._digests[algorithm]
 
     def _read(self, algorithms: set[str], attempt: Attempt | None) -> None:
-        made = {name: checksum.make(name) for name in algorithms}
+        made = {name: checksum.make(name, self.size) for name in algorithms}
         block = take_block()
         at = 0
         try:

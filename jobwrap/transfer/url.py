@@ -7,18 +7,16 @@ hold the one against the other.
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_REST = re.compile(r"(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#.*)?\Z", re.DOTALL)
-# No blank and no control character; in brackets an IPv6 address.
-_HOST = re.compile(r"(?:\[([^\]\x00-\x20]*)\]|([^:\[\]\x00-\x20]*))(?::([0-9]*))?")
-_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+from jobwrap.letters import is_hex, is_number, is_scheme
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # What may stand in a path or query as it is; all else is percent-encoded, "%" itself is left alone.
-_UNSAFE = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=:@/%\[\]?]")
+_SAFE = frozenset(f"{_LETTERS}{_LETTERS.upper()}0123456789-._~!$&'()*+,;=:@/%[]?")
 # What would end a path or stand for another character: in a URL, and in XRootD's, which decodes nothing.
-_MEANT = {True: re.compile("[%?#]"), False: re.compile("[?]")}
+_MEANT = {True: "%?#", False: "?"}
 
 # Query parameters that say what is asked, not who asks: shown in records as they are.
 HARMLESS = frozenset(("directread", "prefercached", "pack", "versionid", "x-amz-date", "x-amz-expires"))
@@ -39,7 +37,7 @@ class Url(NamedTuple):
         """What a request line names: path and query, percent-encoded."""
         path = self.path or "/"
         whole = f"{path}?{self.query}" if self.query else path
-        return _UNSAFE.sub(_encode, whole)
+        return _encoded(whole, set(whole) - _SAFE)
 
     @property
     def authority(self) -> str:
@@ -51,14 +49,19 @@ class Url(NamedTuple):
         return f"{self.scheme}://{self.authority}{self.target}"
 
 
-def _encode(found: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape"))
+def _encoded(text: str, unsafe: Iterable[str]) -> str:
+    """The text with these characters percent-encoded."""
+    codes = {
+        ord(each): "".join(f"%{byte:02X}" for byte in each.encode("utf-8", "surrogateescape"))
+        for each in unsafe
+    }
+    return text.translate(codes) if codes else text
 
 
 def scheme_of(place: str) -> str:
     """The scheme of a URL in lower case, "" for a path."""
-    found = _SCHEME.match(place)
-    return found[1].lower() if found else ""
+    scheme, colon, _ = place.partition(":")
+    return scheme.lower() if colon and is_scheme(scheme) else ""
 
 
 def path_of(place: str) -> str:
@@ -68,30 +71,52 @@ def path_of(place: str) -> str:
     url = parse(place)
     if url.host not in ("", "localhost"):
         raise ValueError(f"a file: URL cannot name another host ({url.host})")
-    raw = url.path.encode("utf-8", "surrogateescape")
-    return os.fsdecode(_ESCAPE.sub(lambda found: bytes((int(found[1], 16),)), raw))
+    first, *escaped = url.path.split("%")
+    raw = first.encode("utf-8", "surrogateescape")
+    for part in escaped:
+        code, rest = part[:2], part[2:]
+        meant = is_hex(code.lower(), 2)
+        raw += bytes.fromhex(code) if meant else b"%"
+        raw += (rest if meant else part).encode("utf-8", "surrogateescape")
+    return os.fsdecode(raw)
 
 
 def parse(text: str) -> Url:
     """Take `text` apart; ValueError says what is wrong with it."""
-    found = _SCHEME.match(text)
-    if not found:
+    scheme = scheme_of(text)
+    if not scheme:
         raise ValueError(f"not a URL: {redact(text)}")
-    rest = _REST.match(text, found.end())
-    assert rest
-    user, _, host = (rest[1] or "").rpartition("@")
+    authority, path, query = _parts(text[len(scheme) + 1 :])
+    user, _, host = (authority or "").rpartition("@")
     name, port = _split_port(host, text)
-    return Url(found[1].lower(), user, name.lower(), port, rest[2], rest[3] or "")
+    return Url(scheme, user, name.lower(), port, path, query or "")
+
+
+def _parts(rest: str) -> tuple[str | None, str, str | None]:
+    """Authority, path and query of what stands behind a scheme; None for one that is not there."""
+    body, mark, query = rest.partition("#")[0].partition("?")
+    if not body.startswith("//"):
+        return None, body, query if mark else None
+    authority, slash, path = body[2:].partition("/")
+    return authority, slash + path, query if mark else None
 
 
 def _split_port(host: str, text: str) -> tuple[str, int | None]:
-    found = _HOST.fullmatch(host)
-    if not found:
+    """No blank and no control character in its name; in brackets an IPv6 address."""
+    if host.startswith("["):
+        name, closed, tail = host[1:].partition("]")
+        good = bool(closed)
+    else:
+        name, colon, port = host.partition(":")
+        tail, good = colon + port, not set(name) & {"[", "]"}
+    if not good or min(name, default="~") <= " " or tail[:1] not in ("", ":"):
         raise ValueError(f"bad host in {redact(text)}")
-    port = int(found[3]) if found[3] else None
-    if port is not None and not 0 < port < 1 << 16:
+    if tail[1:].strip("0123456789"):
+        raise ValueError(f"bad host in {redact(text)}")
+    port_number = int(tail[1:]) if is_number(tail[1:]) else 0
+    if tail[1:] and not 0 < port_number < 1 << 16:
         raise ValueError(f"bad port in {redact(text)}")
-    return found[1] or found[2] or "", port
+    return name, port_number or None
 
 
 def below(place: str, path: str) -> str:
@@ -100,19 +125,17 @@ def below(place: str, path: str) -> str:
     if scheme in ("", "s3"):  # which take names as they are
         return f"{place.rstrip('/')}/{path}"
     folder, mark, query = place.partition("?")
-    path = _MEANT["root" not in scheme].sub(_encode, path)
+    path = _encoded(path, _MEANT["root" not in scheme])
     return f"{folder.rstrip('/')}/{path}{mark}{query}"
 
 
 def follow(base: Url, location: str) -> Url:
     """Where `location`, the reference of a redirect, leads from `base` (RFC 3986, section 5.2)."""
-    if _SCHEME.match(location):
+    if scheme_of(location):
         return parse(location)
-    rest = _REST.match(location)
-    assert rest
-    if rest[1] is not None:
+    authority, path, query = _parts(location)
+    if authority is not None:
         return parse(f"{base.scheme}:{location}")
-    path, query = rest[2], rest[3]
     if not path:
         return base._replace(query=base.query if query is None else query)
     if not path.startswith("/"):
@@ -136,16 +159,15 @@ def _without_dots(path: str) -> str:
 
 def redact(place: str) -> str:
     """`place` as a record may show it: without userinfo, fragment, and query values that may be secrets."""
-    found = _SCHEME.match(place)
-    if not found:
+    scheme = scheme_of(place)
+    if not scheme:
         return place
-    if found[1].lower() == "data":
+    if scheme == "data":
         return f"data:…({len(place)} characters)"
-    rest = _REST.match(place, found.end())
-    assert rest
-    host = "" if rest[1] is None else "//" + rest[1].rpartition("@")[2]
-    query = "" if rest[3] is None else "?" + "&".join(map(_shown, rest[3].split("&")))
-    return f"{found[0]}{host}{rest[2]}{query}"
+    authority, path, query = _parts(place[len(scheme) + 1 :])
+    host = "" if authority is None else "//" + authority.rpartition("@")[2]
+    shown = "" if query is None else "?" + "&".join(map(_shown, query.split("&")))
+    return f"{place[: len(scheme) + 1]}{host}{path}{shown}"
 
 
 def _shown(pair: str) -> str:

@@ -10,7 +10,6 @@ Deadlines are not kept here: whoever watches a connection calls close_now() from
 from __future__ import annotations
 
 import os
-import re
 import socket
 import struct
 from collections.abc import Callable, Sequence
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 _HEAD_LIMIT = 1 << 16
 # A blocked read returns after so long with what is there, so that counters of progress move.
 _TICK = struct.pack("@ll", 0, 500_000)
-_CHUNK_SIZE = re.compile(b"[0-9A-Fa-f]{1,15}")
+_MOST_DIGITS = 15  # of the length of a chunk, in hex
 _FIRST_FINAL, _NO_CONTENT, _REDIRECTION, _NOT_MODIFIED = 200, 204, 300, 304
 _PATIENCE = 1.0  # RFC 9110, section 10.1.1: a client should not wait for 100-continue without end
 _SEND = 1 << 20
@@ -37,7 +36,7 @@ class Connection:
     """One connection to a server or proxy; one request at a time, each answer read to its end or closed."""
 
     def __init__(self, host: str, port: int, seconds: float) -> None:
-        self._socket = socket.create_connection((host, port), seconds)
+        self._socket = _connected(host, port, seconds)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.settimeout(None)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TICK)
@@ -49,7 +48,10 @@ class Connection:
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
         """Speak TLS from here on; a body that ends without TLS's own end is one that broke off."""
-        self._socket = context.wrap_socket(self._socket, server_hostname=host, suppress_ragged_eofs=False)
+        from socket import socket as whole  # ssl takes no other
+
+        plain = whole(fileno=self._socket.detach())
+        self._socket = context.wrap_socket(plain, server_hostname=host, suppress_ragged_eofs=False)
         self._plain = False
 
     def close(self) -> None:
@@ -220,7 +222,7 @@ class Connection:
     def _next_chunk(self) -> None:
         """The length of the next chunk; past the last one, whatever follows it (RFC 9112, section 7.1)."""
         size = self._line().split(b";")[0].strip()
-        if not _CHUNK_SIZE.fullmatch(size):
+        if not 0 < len(size) <= _MOST_DIGITS or size.strip(b"0123456789abcdefABCDEF"):
             raise BadAnswer("it sends a chunk without a length")
         self._left = int(size, 16)
         if not self._left:
@@ -236,3 +238,20 @@ class Connection:
             self._ahead += more
         line, _, self._ahead = self._ahead.partition(b"\n")
         return line.rstrip(b"\r")
+
+
+def _connected(host: str, port: int, seconds: float) -> socket.socket:
+    """To the first of its addresses that answers within so many seconds; OSError that of the last."""
+    # What is in ASCII goes there as bytes: of a text Python would look whether it is an international name.
+    name = host.encode() if host.isascii() else host
+    failed: OSError = OSError("nobody knows an address of it")
+    for family, kind, protocol, _, address in socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM):
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.settimeout(seconds)
+            made.connect(address)
+            return made
+        except OSError as error:
+            made.close()
+            failed = error
+    raise failed

@@ -14,10 +14,10 @@ from jobwrap.transfer.trouble import DENIED, UNREACHABLE, Passing, Trouble, Unch
 from jobwrap.transfer.url import Url, scheme_of
 
 _WHOLE, _PART, _NOT_MODIFIED, _NO_SUCH_RANGE = 200, 206, 304, 416
-_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_RANGE = r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)"
 _SAME = {"dav": "http", "davs": "https"}
 # A server that labels a compressed file by its name sends it as it is.
-_COMPRESSED = re.compile(r"\.(gz|tgz|Z|bz2|tbz2|xz|txz|zst|br)$")
+_COMPRESSED = (".gz", ".tgz", ".Z", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".br")
 
 
 def get(place: str, sink: Sink, attempt: Attempt) -> None:
@@ -103,7 +103,7 @@ def _place_in(sink: Sink, asked: Exchange, attempt: Attempt) -> bool:
 
 def _check_range(sink: Sink, answer: Answer) -> None:
     """The rest must begin where we stand, and be of the same file; else all is asked for next time."""
-    found = _RANGE.fullmatch(answer.headers.get("content-range", ""))
+    found = re.fullmatch(_RANGE, answer.headers.get("content-range", ""))
     total = int(found[3]) if found and found[3] != "*" else sink.total
     etag = digests.strong_etag(answer.headers)
     same = found and found[1] == str(sink.offset) and total == sink.total and etag in ("", sink.version)
@@ -114,7 +114,7 @@ def _check_range(sink: Sink, answer: Answer) -> None:
 
 def _has_all(sink: Sink, answer: Answer) -> bool:
     """A range that begins at the end does not exist; any other 416 means that the file changed."""
-    found = _RANGE.fullmatch(answer.headers.get("content-range", ""))
+    found = re.fullmatch(_RANGE, answer.headers.get("content-range", ""))
     if found and found[3] == str(sink.offset):
         return True
     sink.version = ""
@@ -123,7 +123,7 @@ def _has_all(sink: Sink, answer: Answer) -> bool:
 
 def _check_encoding(asked: Exchange) -> None:
     encoding = asked.answer.headers.get("content-encoding", "identity").lower()
-    if encoding not in ("identity", "") and not _COMPRESSED.search(asked.url.path):
+    if encoding not in ("identity", "") and not asked.url.path.endswith(_COMPRESSED):
         raise Trouble(UNREACHABLE, f"it sends the file in {encoding}, though asked not to")
 
 
