@@ -57,7 +57,7 @@ class Launched:
         gate = Gate(plan.node.machine, stderr, folder=self._control.path)
         start = Start(
             argv=(*plan.runtime, *gate.argv(self._job.command)),
-            environment=runtime_environment(os.environ),
+            environment=runtime_environment(os.environ, container=bool(plan.runtime)),
             folder=self._job.scratch,
             error=2,
             inherited=gate.inherited,

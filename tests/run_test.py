@@ -254,6 +254,10 @@ def test_without_a_container_the_task_runs_here_on_request(jobwrap):
     assert os.listdir(jobwrap.scratch) == ["jobwrap-record.json"]
 
 
+def test_a_task_without_a_container_has_nothing_of_a_runtimes_environment(jobwrap):
+    assert "GOGC" not in jobwrap.run("--here", "--", "env").stdout
+
+
 def test_a_dry_run_tells_the_plan_and_its_reasons_and_writes_nothing(jobwrap):
     ran = jobwrap.run(
         "--dry-run", *DEBIAN, "--input", "hi=/cvmfs/data.example.org/reference/hello.txt", "--", "true"

@@ -117,7 +117,12 @@ def _as_inside(value: str, job: Job) -> str:
     return ":".join(parts)
 
 
-def runtime_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the runtime itself gets: nothing that a job could steer it with."""
+def runtime_environment(environ: Mapping[str, str], *, container: bool) -> dict[str, str]:
+    """What the runtime itself gets: nothing that a job could steer it with.
+
+    container: whether there is one, which hides this from the task.
+    """
     path = environ.get("PATH") or os.defpath
-    return {"PATH": f"{path}:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8"}
+    own = {"PATH": f"{path}:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8"}
+    # Of Apptainer's CPU, Go's garbage collector takes 4 %, for a tenth of a second of work.
+    return {**own, "GOGC": "off"} if container else own

@@ -162,6 +162,10 @@ def test_the_images_own_environment_is_there(job):
     assert job("--", "printenv", "JOBWRAP_SAMPLE_IMAGE")[1] == "htc/debian:12\n"
 
 
+def test_the_runtimes_own_environment_is_not_the_tasks(job):
+    assert "GOGC" not in job("--", "env")[1]
+
+
 def test_the_image_is_the_one_the_plan_pinned(job):
     stdout = job("--", "cat", "/etc/debian_version")[1]
     assert stdout == Path(f"{TREE}/htc/debian:12/etc/debian_version").read_text()
