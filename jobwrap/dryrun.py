@@ -26,11 +26,14 @@ def dry_run(asked: Asked, environ: Mapping[str, str]) -> None:
         print(json.dumps(secrets.cleaned(as_record(plan)), indent=1))
     else:
         print(secrets.clean("\n".join(for_people(plan))))
-    if plan.staging.wanted:
+    if plan.staging.wanted or asked.job.outputs:
+        from jobwrap.stage.destinations import check_destinations
         from jobwrap.stage.inputs import probe_inputs
         from jobwrap.transfer.options import options_of
 
-        probe_inputs(plan.staging, options_of(asked.settings, environ))
+        options = options_of(asked.settings, environ)
+        check_destinations(asked.job.outputs, options)
+        probe_inputs(plan.staging, options)
 
 
 def _check_scratch(scratch: str) -> None:

@@ -89,6 +89,7 @@ _ROWS = (
     ("task.killed", USER, None, NEVER, LEAVE, "the task was ended by signal {signal} ({signal_name}); look at its own messages"),
     ("task.not_found", USER, 127, NEVER, HOLD, "the command {command} was not found in {where}{near}; check its name, or the image"),
     ("task.not_executable", USER, 126, NEVER, HOLD, "the command {command} could not be executed ({problem}); check its mode, its first line and its architecture"),
+    ("output.scheme", USER, 64, NEVER, HOLD, "the output {name} has a URL that jobwrap cannot deliver to ({scheme}:); use one of {known}"),
     ("output.missing", USER, 66, NEVER, LEAVE, "the task ended well but did not write the output {name}; there is: {present}"),
     ("output.refused", USER, 77, NEVER, LEAVE, "the output {name} was not delivered: {problem}; write a plain file or folder inside the scratch folder"),
     ("output.undelivered", DATA, 74, LATER, HOLD, "the output {name} could not be delivered to {url}: {problem}; check the destination and try again"),

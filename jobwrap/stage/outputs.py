@@ -62,28 +62,35 @@ class StageOut:
         return [one for _, one in sorted(self._done.items())]
 
     def deliver(self, options: Options, progress: Callable[[Progress], None] | None = None) -> None:
-        """All of them, many at once; JobwrapError output.missing, output.refused or output.undelivered.
+        """All of them, many at once; JobwrapError output.refused, output.undelivered or output.missing.
 
-        Of the first two nothing was delivered, unless somebody still changed the folder meanwhile.
+        Of the first nothing was delivered, unless somebody still changed the folder meanwhile. One that is
+        missing does not keep the others: nobody would ever see these again.
         """
         with Scratch(self._path) as self._scratch:
-            files = self._judge()
+            files, missing = self._judge()
             self._leave(files)
             self._send(files, options, progress)
+            if missing:
+                raise JobwrapError("output.missing", name=", ".join(missing), present=self._present())
 
-    def _judge(self) -> list[Judged]:
-        """Every file is opened and looked at, one at a time: there may be more than descriptors."""
+    def _judge(self) -> tuple[list[Judged], list[str]]:
+        """The files, and the names of outputs that are not there.
+
+        Every file is opened and looked at, one at a time: there may be more than descriptors.
+        """
         files: dict[tuple[str, str], Judged] = {}
         taken: dict[str, str] = {}  # which file goes to a URL
+        missing = []
         for output in self._outputs:
             found = [one for name in self._scratch.find(output.name) if (one := self._look(output, name))]
             if not found:
-                raise JobwrapError("output.missing", name=output.name, present=self._present())
+                missing.append(output.name)
             for one in found:
                 if one.url and taken.setdefault(one.url, one.name) != one.name:
                     raise refused(one.name, f"{taken[one.url]} goes to the same place")
                 files[one.name, one.url] = one
-        return list(files.values())
+        return list(files.values()), missing
 
     def _look(self, output: Output, name: str) -> Judged | None:
         """None for a file that a pattern or a folder meets and that is no output, or is there no more."""

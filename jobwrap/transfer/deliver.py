@@ -89,6 +89,19 @@ class Delivering(Work[list[Delivered]]):
                 remove_parts(folder, self._prefix)
 
 
+class Asking(Work[bool]):
+    """Whether plugins here serve the places of outputs, (name, url) each; JobwrapError output.scheme."""
+
+    def __init__(self, places: Sequence[tuple[str, str]], options: Options) -> None:
+        super().__init__(_ask, places, options)
+
+    def take(self, kind: str, told: tuple[Any, ...]) -> None:
+        pass
+
+    def result(self) -> bool:
+        return True
+
+
 def _folder(url: str) -> str:
     """Of this node, where a part of what was to come to `url` may lie; "" for none."""
     try:
@@ -101,3 +114,9 @@ def _deliver(link: Link, *args: Any) -> None:
     from jobwrap.transfer import outbound  # in the child: nothing of it stays with the wrapper
 
     outbound.deliver(link, *args)
+
+
+def _ask(link: Link, *args: Any) -> None:
+    from jobwrap.transfer import outbound
+
+    outbound.ask(link, *args)

@@ -8,6 +8,7 @@ import time
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.options import Options
 from jobwrap.transfer.protocols import Protocol, protocol_of
+from jobwrap.transfer.schemes import is_allowed
 from jobwrap.transfer.trouble import FORBIDDEN, Passing, Trouble
 from jobwrap.transfer.url import redact, scheme_of
 
@@ -80,11 +81,11 @@ class Errand:
 
     def protocol(self) -> Protocol:
         """Who serves the first place; Trouble where nobody does or may."""
-        scheme = scheme_of(self.places[0])
-        allowed = self.options.schemes
-        if allowed is not None and (scheme.rpartition("+")[2] or "file") not in allowed:
+        place = self.places[0]
+        if not is_allowed(place, self.options.schemes):
+            scheme = scheme_of(place)
             raise Trouble(FORBIDDEN, f"the site does not allow {scheme + ':' if scheme else 'paths'}")
-        return protocol_of(scheme)
+        return protocol_of(place)
 
     def told(self) -> str:
         """What became of all places, in one line."""

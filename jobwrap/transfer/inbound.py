@@ -14,8 +14,9 @@ from jobwrap.transfer.cache import Cache, open_caches
 from jobwrap.transfer.crew import Crew
 from jobwrap.transfer.errand import Errand
 from jobwrap.transfer.options import Options
-from jobwrap.transfer.protocols import SCHEMES, Protocol
+from jobwrap.transfer.protocols import Protocol
 from jobwrap.transfer.room import Room
+from jobwrap.transfer.schemes import KNOWN, SCHEMES
 from jobwrap.transfer.trouble import CHECKSUM, Passing, PastCache, Trouble
 from jobwrap.transfer.url import redact, scheme_of
 from jobwrap.transfer.ways import Brought, ByCache, Straight
@@ -137,7 +138,7 @@ def _verdict(errand: Errand, wanted: Wanted) -> tuple[str, dict[str, str]]:
         "path": folder,
         "problem": errand.skipped[-1][1] if errand.skipped else "",
         "scheme": ":, ".join(schemes),
-        "known": ", ".join(filter(None, SCHEMES)),
+        "known": KNOWN,
         "what": f"input {wanted.name} from any of its places",
         "rule": told,
     }

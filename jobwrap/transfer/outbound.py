@@ -11,9 +11,10 @@ from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.crew import Crew
 from jobwrap.transfer.errand import Errand
 from jobwrap.transfer.options import Options
+from jobwrap.transfer.schemes import KNOWN
 from jobwrap.transfer.source import Source
 from jobwrap.transfer.trouble import FORBIDDEN, SCRATCH
-from jobwrap.transfer.url import redact
+from jobwrap.transfer.url import redact, scheme_of
 
 if TYPE_CHECKING:
     from jobwrap.transfer.deliver import Parcel
@@ -52,6 +53,28 @@ class Outbound(Errand):
         if FORBIDDEN in self.kinds:
             return "policy.forbidden", {"what": f"to deliver {name} to {self._shown}", "rule": why}
         return "output.undelivered", {"name": name, "url": self._shown, "problem": why}
+
+
+class Question(Errand):
+    """Whether a plugin of this node serves the place of an output; nothing is sent."""
+
+    def __init__(self, name: str, url: str, options: Options) -> None:
+        super().__init__((url,), options, checked=True)
+        self._name, self._url = name, url
+
+    def step(self, attempt: Attempt) -> object:
+        from jobwrap.transfer.protocols import plugin
+
+        plugin.serves(self._url, attempt)
+        return ("served",)
+
+    def verdict(self) -> tuple[str, dict[str, str]]:
+        return "output.scheme", {"name": self._name, "scheme": scheme_of(self._url), "known": KNOWN}
+
+
+def ask(link: Link, places: Sequence[tuple[str, str]], options: Options) -> None:
+    """The child's main function where nothing is to be sent; (name, url) of each output."""
+    Crew(link, options).run([Question(name, url, options) for name, url in places])
 
 
 def deliver(link: Link, parcels: Sequence[Parcel], prefix: str, options: Options) -> None:

@@ -98,16 +98,59 @@ program()
     assert (tmp_path / "new").exists()
 
 
-def test_no_process_of_a_plain_job_imports_what_takes_longest_of_the_standard_library(shipped, tmp_path):
-    code = f"""
+WATCH = """
 import os, sys
-def leave(code, leave=os._exit):
-    early = {{"collections", "enum", "functools", "json", "re"}} & sys.modules.keys()
-    os.write(os.open("{tmp_path}/early", os.O_WRONLY | os.O_CREAT | os.O_APPEND), " ".join(early).encode())
-    leave(code)
-os._exit = leave
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name in {slow}:
+            os.write(os.open("{said}", os.O_WRONLY | os.O_CREAT | os.O_APPEND), name.encode() + b" ")
+sys.meta_path.insert(0, Watch())
 from jobwrap.__main__ import program
 program()
 """
-    within(shipped, "/usr/bin/python3", code, "--image", "htc/debian:12", "--", "true", cwd=tmp_path)
-    assert (tmp_path / "early").read_text() == ""
+SLOW = ("collections", "enum", "functools", "hashlib", "json", "queue", "re", "socket", "threading")
+AD = """ClusterId = 7
+Cmd = "/bin/true"
+Arguments = "a 1.5"
+Environment = "A=1 B=two"
+JobPrio = -5
+Rank = 0.0
+OnExitHold = false
+Requirements = (TARGET.Arch == "X86_64") && (TARGET.HasFileTransfer)
+RequestMemory = ifthenelse(MemoryUsage =!= undefined,MemoryUsage,128)
+"""
+
+
+def imported(shipped, tmp_path, *words, **more):
+    """Which of the slow modules any process of a job imported."""
+    said = tmp_path / "said"
+    within(shipped, "/usr/bin/python3", WATCH.format(slow=SLOW, said=said), *words, cwd=tmp_path, **more)
+    return said.read_text() if said.exists() else ""
+
+
+def test_no_process_of_a_plain_job_imports_what_takes_longest_of_the_standard_library(shipped, tmp_path):
+    assert imported(shipped, tmp_path, "--image", "htc/debian:12", "--", "true") == ""
+
+
+def test_no_process_of_a_job_of_htcondors_does_either(shipped, tmp_path):
+    (tmp_path / ".job.ad").write_text(AD)
+    environ = {"_CONDOR_SCRATCH_DIR": str(tmp_path), "_CONDOR_JOB_AD": str(tmp_path / ".job.ad")}
+    words = ("--image", "htc/debian:12", "--memory", "2G", "--time", "1:30:00", "--", "true")
+    assert imported(shipped, tmp_path, *words, env=environ) == ""
+
+
+def test_none_that_moves_a_few_small_files_does_either(shipped, nginx, tmp_path):
+    nginx.root.mkdir(exist_ok=True)
+    (nginx.root / "data").write_text("42")
+    words = (
+        "--input",
+        f"{nginx.url}/data",
+        "--output",
+        f"copy={tmp_path}/delivered",
+        "--",
+        "cp",
+        "data",
+        "copy",
+    )
+    assert imported(shipped, tmp_path, "--image", "htc/debian:12", *words) == ""
+    assert (tmp_path / "delivered").read_text() == "42"

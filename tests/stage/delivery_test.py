@@ -10,7 +10,7 @@ import pytest
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Output
 from jobwrap.stage.outputs import StageOut
-from jobwrap.transfer import protocols
+from jobwrap.transfer import schemes
 from jobwrap.transfer.fetch import Wanted, fetch_all
 from jobwrap.transfer.options import Options
 from tests.losing import losing
@@ -49,7 +49,7 @@ def dav(tmp_path):
 @pytest.mark.node
 def test_one_folder_goes_to_five_kinds_of_servers_at_once(scratch, tmp_path, dav, xrootd, s3, monkeypatch):
     """HTCondor's own plugin for dav:, the others by jobwrap; all of what each has is right."""
-    monkeypatch.setitem(protocols.SCHEMES, "dav", "plugin")
+    monkeypatch.setitem(schemes.SCHEMES, "dav", "plugin")
     plugged = dav.url.replace("http", "dav") + "/plugged"
     (dav.root / "plugged").mkdir(mode=0o777)
     places = [f"file://{tmp_path}/kept", f"{dav.url}/kept", "s3://data/kept", f"{xrootd[0]}//kept", plugged]

@@ -134,9 +134,11 @@ def test_a_folder_that_may_not_be_read_does_not_hide_what_is_missing(scratch):
     assert refusal(scratch, "none").failure.name == "output.missing"
 
 
-def test_a_missing_output_keeps_the_others_from_leaving(scratch, tmp_path):
-    assert refusal(scratch, f"a.txt={tmp_path}/a", f"none={tmp_path}/none").failure.name == "output.missing"
-    assert not (tmp_path / "a").exists()
+def test_a_missing_output_does_not_keep_the_others_from_leaving(scratch, tmp_path):
+    words = (f"none={tmp_path}/none", f"a.txt={tmp_path}/a", "nothing", "b.txt")
+    error = refusal(scratch, *words)
+    assert error.failure.name == "output.missing" and "none, nothing" in error.sentence
+    assert (tmp_path / "a").exists()
 
 
 # --- what the task may have put there instead ---

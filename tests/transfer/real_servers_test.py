@@ -198,9 +198,9 @@ CURL_PLUGIN = "/usr/libexec/condor/curl_plugin"
 @pytest.fixture
 def plugin(monkeypatch):
     """The http: that HTCondor's own plugin serves."""
-    from jobwrap.transfer import protocols
+    from jobwrap.transfer import schemes
 
-    monkeypatch.setitem(protocols.SCHEMES, "http", "plugin")
+    monkeypatch.setitem(schemes.SCHEMES, "http", "plugin")
 
 
 def test_a_plugin_brings_a_file(plugin, nginx, tmp_path):

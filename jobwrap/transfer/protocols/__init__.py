@@ -1,4 +1,4 @@
-"""One module a protocol, each with the functions of Protocol; the table says which serves a scheme.
+"""One module a protocol, each with the functions of Protocol; schemes.py says which serves what.
 
 Belongs here: how bytes are asked for and sent in one protocol. Does not: trying again, other places,
 deadlines, checksums; the errand, the watchman and the sink see to these for all.
@@ -11,27 +11,9 @@ from typing import Any
 from typing import Protocol as Structure
 
 from jobwrap.transfer.attempt import Attempt
+from jobwrap.transfer.schemes import server_of
 from jobwrap.transfer.sink import Sink
 from jobwrap.transfer.source import Source
-
-SCHEMES = {
-    "": "local",
-    "file": "local",
-    "http": "http",
-    "https": "http",
-    "dav": "http",
-    "davs": "http",
-    "osdf": "osdf",
-    "pelican": "osdf",
-    "stash": "osdf",
-    "root": "xroot",
-    "roots": "xroot",
-    "xroot": "xroot",
-    "xroots": "xroot",
-    "s3": "s3",
-    "data": "data",
-}
-_OTHERS = "plugin"
 
 
 class Protocol(Structure):
@@ -47,9 +29,8 @@ class Protocol(Structure):
         """Bring `source` to `place`, under another name first where that can be moved."""
 
 
-def protocol_of(scheme: str) -> Protocol:
-    """The module that serves `scheme`."""
-    name = SCHEMES.get(scheme.rpartition("+")[2], _OTHERS)
-    module: Any = import_module(f"{__name__}.{name}")
+def protocol_of(place: str) -> Protocol:
+    """The module that serves a place."""
+    module: Any = import_module(f"{__name__}.{server_of(place)}")
     protocol: Protocol = module
     return protocol

@@ -53,6 +53,11 @@ def put(source: Source, place: str, attempt: Attempt) -> None:
     _transfer(place, _path_of(source), attempt, "-upload")
 
 
+def serves(place: str, attempt: Attempt) -> None:
+    """Trouble where no plugin here does."""
+    _plugin(place, attempt)
+
+
 def _path_of(source: Source) -> str:
     """Plugins follow no link, which /proc/self/fd is: they get the path, if it is still the file's."""
     path = os.readlink(f"/proc/self/fd/{source.file}")
@@ -97,7 +102,7 @@ def _plugin(place: str, attempt: Attempt) -> str:
         if _methods is None:
             _methods = _ask_all(attempt)
     if scheme not in _methods:
-        raise Trouble(SCHEME, f"neither jobwrap nor a plugin of this node can fetch {scheme}:")
+        raise Trouble(SCHEME, f"neither jobwrap nor a plugin of this node knows {scheme}:")
     return _methods[scheme]
 
 

@@ -1,0 +1,30 @@
+"""Whether the outputs can go where they should, asked before the task runs for hours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jobwrap.failures import JobwrapError
+from jobwrap.job.spec import Output
+from jobwrap.transfer.options import Options
+from jobwrap.transfer.schemes import KNOWN, PLUGIN, is_allowed, server_of
+from jobwrap.transfer.url import redact, scheme_of
+
+
+def check_destinations(outputs: Sequence[Output], options: Options) -> None:
+    """JobwrapError output.scheme for a URL that nobody here delivers to, policy.forbidden by policy.schemes.
+
+    Whether a server takes them is known only when they are sent.
+    """
+    away = [output for output in outputs if output.url]
+    for output in away:
+        if not is_allowed(output.url, options.schemes):
+            what = f"to deliver {output.name} to {redact(output.url)}"
+            raise JobwrapError("policy.forbidden", what=what, rule="policy.schemes")
+        if server_of(output.url) == "data":  # which can only be read
+            raise JobwrapError("output.scheme", name=output.name, scheme=scheme_of(output.url), known=KNOWN)
+    others = [(output.name, output.url) for output in away if server_of(output.url) == PLUGIN]
+    if others:
+        from jobwrap.transfer.deliver import Asking
+
+        Asking(others, options).wait()
