@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from benchmarks import leftovers
 from jobwrap.transfer.cache import Cache
 from jobwrap.transfer.cachecare import is_right
 from tests.conftest import Jobwrap
@@ -51,16 +52,19 @@ def node(tmp_path):
         yield Node(tmp_path, server)
 
 
-def test_eight_jobs_at_once_make_one_download_and_none_a_copy(node):
-    slots = [node.slot(number) for number in range(8)]
+def test_sixteen_jobs_at_once_make_one_download_and_none_a_copy_and_leave_nothing(node):
+    node.slot("first").run(*DEBIAN, "--", "true")  # with the first container Apptainer makes a folder at home
+    slots = [node.slot(number) for number in range(16)]
+    before = leftovers.count(node.folder)
     started = [slot.start(*node.words(*SHOW)) for slot in slots]
     ran = [slot.end(process) for slot, process in zip(slots, started)]
     assert {each.stdout for each in ran} == {f"{SHA256}  data\n"}
     assert len(node.downloads()) == 1
     transfers = [each.record["transfers"] for each in ran]
-    assert sorted(each["cache"] for (each,) in transfers) == ["hit"] * 7 + ["miss"]
+    assert sorted(each["cache"] for (each,) in transfers) == ["hit"] * 15 + ["miss"]
     assert {each["path"] for (each,) in transfers} == {node.cache.path_of(SHA256)}
     assert all(os.listdir(slot.scratch) == ["jobwrap-record.json"] for slot in slots)
+    assert leftovers.settled(before, node.folder) == before
 
 
 def test_the_next_job_finds_it_without_a_download_and_its_record_says_so(node):
