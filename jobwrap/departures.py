@@ -32,6 +32,10 @@ class Departures:
         leaving = StageOut(job.outputs, job.scratch, identities(os.environ, more=(journal,)))
         line = progress_line("stage-out", self._asked.call, self._log.tell)
         try:
+            if settings.bind_sources is not None:
+                from jobwrap.destinations import judge
+
+                judge(job, self._asked.call, settings)
             leaving.deliver(options_of(settings, os.environ), line)
         except JobwrapError as error:
             if ending.code:  # the task's own end is what counts

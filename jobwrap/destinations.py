@@ -1,7 +1,8 @@
 """Where jobwrap itself writes because the job says so, held against what the site lets its jobs see.
 
 It does so as the job's user and outside of the container: without this, a task could have a file put
-where it cannot see.
+where it cannot see. What is written after the task is judged once more then: with a link in the place of
+a folder of its own, a task could lead it anywhere.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from jobwrap.transfer.url import path_of, scheme_of
 def judge(job: Job, call: Mapping[str, Any], settings: Settings) -> None:
     """JobwrapError policy.forbidden for a place that is neither in scratch nor below policy.bind_sources.
 
-    What the site's own defaults name is the site's to know.
+    What the site's own defaults name is the site's to know; without that policy a user writes what is his.
     """
+    if settings.bind_sources is None:
+        return
     places = sorted(set(_places(job, call)) - set(_places_of_the_site(settings)))
     if not places:
         return
-    tops = [job.scratch, *(settings.bind_sources or ())]
+    tops = [job.scratch, *settings.bind_sources]
     try:
         where: list[str] = ask(_resolve, [*tops, *places], deadline=settings.deadline, what="where it writes")
     except Hung as hung:
@@ -34,6 +37,21 @@ def judge(job: Job, call: Mapping[str, Any], settings: Settings) -> None:
     for place, path in zip(places, found):
         if not any(path == top or path.startswith(top.rstrip("/") + "/") for top in allowed):
             raise JobwrapError("policy.forbidden", what=f"writing to {place}", rule="policy.bind_sources")
+
+
+def without_ways_out(job: Job, call: Mapping[str, Any], settings: Settings) -> tuple[Job, list[str]]:
+    """The job without files for copies of its record, and why, where its task has led one of them astray."""
+    places = (*job.copies, job.kickstart)
+    files = [place for place in places if place and place != "-" and not scheme_of(place)]
+    if not files:
+        return job, []
+    try:
+        judge(job, call, settings)
+        return job, []
+    except JobwrapError as error:
+        copies = tuple(place for place in job.copies if place not in files)
+        kickstart = "" if job.kickstart in files else job.kickstart
+        return job._replace(copies=copies, kickstart=kickstart), [error.sentence]
 
 
 def _places(job: Job, call: Mapping[str, Any]) -> Iterator[str]:

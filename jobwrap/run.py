@@ -75,7 +75,14 @@ class Run:
             self._control.remove()
         from jobwrap.record.delivery import deliver
 
-        for problem in deliver(self._record.fields, self._job, self._asked.settings.cache, os.environ):
+        job = self._job
+        problems: list[str] = []
+        if self._asked.settings.bind_sources is not None:
+            from jobwrap.destinations import without_ways_out
+
+            job, problems = without_ways_out(job, self._asked.call, self._asked.settings)
+        problems += deliver(self._record.fields, job, self._asked.settings.cache, os.environ)
+        for problem in problems:
             self._log.warning(problem)
         if ending.error:
             self._log.error(ending.error.sentence, failure=ending.error.failure.name, code=ending.code)
@@ -145,8 +152,7 @@ class Run:
         self._begin("plan")
         plan = make_plan(self._job, settings, node, choice, os.environ)
         if plan.image and plan.image.pull:
-            self._note_plan(plan)
-            self._journal.write(self._record.fields, sync=True)
+            self._note_plan(plan, sync=True)
             plan = bring_image(plan, settings, os.environ)
         if plan.staging.cached or plan.staging.sharing:
             plan = self._bring_inputs(judge_image(plan, choice))
@@ -160,16 +166,18 @@ class Run:
             launched.start(plan, append=self._journal.restarted)
             plan = judge_image(plan, choice)
         finally:  # while it starts
-            self._note_plan(plan)  # and it is written with the next phase
+            self._note_plan(plan)
         self._log.open()
         for reason in plan.reasons:
             self._log.debug(reason)
         return plan._replace(reasons=())  # they are on record, and with thousands of inputs as many
 
-    def _note_plan(self, plan: Plan) -> None:
+    def _note_plan(self, plan: Plan, *, sync: bool = False) -> None:
+        """sync: the disk is waited for, before what may take long."""
         from jobwrap.told import as_record
 
         self._record.note(**as_record(plan))
+        self._journal.write(self._record.fields, sync=sync)
 
     def _begin(self, phase: str, *, sync: bool = False, write: bool = True) -> None:
         self._record.begin(phase)
@@ -189,8 +197,7 @@ class Run:
 
     def _bring_inputs(self, plan: Plan) -> Plan:
         """Those that come by the node's cache: bound from there, and a running container gets no new bind."""
-        self._note_plan(plan)
-        self._journal.write(self._record.fields, sync=True)  # this may take long, and the disk is waited for
+        self._note_plan(plan, sync=True)
         arrivals = self._arrivals()
         arrivals.found(plan)
         if not plan.staging.sharing:
@@ -233,7 +240,7 @@ class Run:
             return ending
         from jobwrap.departures import Departures
 
-        return Departures(self._asked, self._record, self._log).deliver(ending, self._journal.target)
+        return Departures(self._asked, self._record, self._log).deliver(ending, self._journal.place)
 
 
 def _unforeseen(error: Exception, secrets: Secrets) -> JobwrapError:

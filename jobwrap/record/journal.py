@@ -30,12 +30,13 @@ _BULKY = ("streams", "transfers", "outputs", "container", "plan")
 class Journal:
     """Where the record of one job is written: to `target`, and once it is opened also to a folder.
 
+    place      that of the target, whatever a task puts there in the place of its folder
     delivered  whether the last write reached the target
     restarted  whether an earlier start of the same batch job has left its record there
     """
 
     def __init__(self, target: str) -> None:
-        self.target = target
+        self._target = self.place = target
         self.delivered = self.restarted = False
         self._inside = ""
         # What is written aside before it is renamed, by where it then goes.
@@ -46,30 +47,32 @@ class Journal:
         self._keep_earlier(ids)
         self._inside = os.path.join(folder, INSIDE)
         here = _Aside(self._inside)
-        place, name = os.path.split(self.target)
+        place, name = os.path.split(self._target)
         # In the control folder nobody sees what a SIGKILL leaves half written.
-        there = here if _device(place) == _device(folder) else _Aside(f"{place}/.{name}")
-        self._aside = {self._inside: here, self.target: there}
+        same = _device(place) == _device(folder)
+        place = _held(place)
+        self.place = os.path.join(place, name)
+        self._aside = {self._inside: here, self.place: here if same else _Aside(f"{place}/.{name}")}
 
     def write(self, record: dict[str, Any], *, sync: bool = False) -> None:
         """Puts the record on disk; with sync it is there after a power loss, too."""
         if self._inside:
             text = _text(record)
             self._replace(self._inside, text, sync=sync)
-            self.delivered = self._replace(self.target, text)
+            self.delivered = self._replace(self.place, text)
 
     def finish(self, record: dict[str, Any]) -> None:
         """The last word: to the target, else to the control folder and as one line to stderr."""
         text = _text(record)
-        if not self._inside and os.path.lexists(self.target):
-            self.target = _beside(self.target, record["id"][:8])  # it is that of the job that has the folder
-        self.delivered = self._replace(self.target, text, sync=True, last=True)
+        if not self._inside and os.path.lexists(self.place):
+            self.place = _beside(self.place, record["id"][:8])  # it is that of the job that has the folder
+        self.delivered = self._replace(self.place, text, sync=True, last=True)
         for each in self._aside.values():
             each.reserve.remove()
         if not self.delivered and self._inside:
             self.delivered = self._finish_anyhow(text)
         if self.delivered:
-            _sync_folder(os.path.dirname(self.target))
+            _sync_folder(os.path.dirname(self.place))
             return
         if self._inside:
             self._replace(self._inside, text, sync=True, last=True)
@@ -82,8 +85,8 @@ class Journal:
         """Once more where the disk was full before there was a reserve, or the task has shut its folder."""
         self._aside = {}  # that folder may be gone
         _forget(self._inside)  # this is room, too
-        _open_up(os.path.dirname(self.target))
-        return any(self._replace(self.target, form, sync=True) for form in (text, _shortened(text)))
+        _open_up(os.path.dirname(self.place))
+        return any(self._replace(self.place, form, sync=True) for form in (text, _shortened(text)))
 
     def _replace(self, path: str, text: bytes, *, sync: bool = False, last: bool = False) -> bool:
         aside = self._aside.get(path)
@@ -108,13 +111,13 @@ class Journal:
         A batch system that restarts an evicted job brings that record back into its scratch folder.
         """
         try:
-            with open(self.target, encoding="utf-8") as file:
+            with open(self._target, encoding="utf-8") as file:
                 earlier = decode(file.read(_MOST))
             if not ids or earlier["job"]["ids"].get("GlobalJobId") != ids.get("GlobalJobId"):
                 return
-            places = (_beside(self.target, str(number)) for number in range(1, _RESTARTS))
+            places = (_beside(self._target, str(number)) for number in range(1, _RESTARTS))
             self.restarted = True
-            os.rename(self.target, next(place for place in places if not os.path.lexists(place)))
+            os.rename(self._target, next(place for place in places if not os.path.lexists(place)))
         except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration):
             pass  # there is none, or it is none of ours
 
@@ -203,6 +206,14 @@ def _forget(path: str) -> None:
         os.unlink(path)
     except OSError:
         pass
+
+
+def _held(folder: str) -> str:
+    """A path of the folder by a descriptor that is never closed: no link can take its place any more."""
+    try:
+        return f"/proc/self/fd/{os.open(folder or '.', os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)}"
+    except OSError:
+        return folder
 
 
 def _device(path: str) -> int:

@@ -13,6 +13,8 @@ from jobwrap.job.spec import Job
 if TYPE_CHECKING:
     from jobwrap.stage.plan import Bound
 
+_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
 
 def put_links(scratch: str, inputs: Iterable[Bound]) -> None:
     """A link in scratch for each, in the place of an earlier one; JobwrapError site.scratch if none fits."""
@@ -43,9 +45,9 @@ class Places:
         """For each (source, target) below `top`, which is what scratch is called inside."""
         for source, target in targets:
             if target.startswith(top.rstrip("/") + "/"):
-                place = os.path.join(self._scratch, target[len(top.rstrip("/")) + 1 :])
-                if not os.path.lexists(place):
-                    self._make(place, os.path.isdir(source))
+                name = target[len(top.rstrip("/")) + 1 :]
+                if not os.path.lexists(os.path.join(self._scratch, name)):
+                    self._make(name, os.path.isdir(source))
 
     def link(self, inputs: Iterable[Bound]) -> None:
         """For a task without a container: a link in place of a mount."""
@@ -54,23 +56,36 @@ class Places:
             if not bound.in_place and not os.path.lexists(place):
                 os.makedirs(os.path.dirname(place), exist_ok=True)
                 os.symlink(bound.source, place)
-                self._made.append(place)
+                self._made.append(bound.name)
 
     def remove(self) -> None:
         """Takes them away: a batch system would take them for outputs of the task."""
-        for place in self._made:
+        for name in self._made:
             try:
-                if stat.S_ISDIR(os.lstat(place).st_mode):
-                    os.rmdir(place)
-                else:
-                    os.unlink(place)
+                self._remove(name)
             except OSError:
                 pass  # the task put something else there: that is its own
 
-    def _make(self, place: str, folder: bool) -> None:
+    def _remove(self, name: str) -> None:
+        """By way of no link: the task could have put one in the place of a folder, which leads out."""
+        *folders, last = name.split("/")
+        inside = os.open(self._scratch, _FOLDER)
+        try:
+            for folder in folders:
+                outside, inside = inside, os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=inside)
+                os.close(outside)
+            if stat.S_ISDIR(os.lstat(last, dir_fd=inside).st_mode):
+                os.rmdir(last, dir_fd=inside)
+            else:
+                os.unlink(last, dir_fd=inside)
+        finally:
+            os.close(inside)
+
+    def _make(self, name: str, folder: bool) -> None:
+        place = os.path.join(self._scratch, name)
         os.makedirs(os.path.dirname(place), exist_ok=True)
         if folder:
             os.mkdir(place)
         else:
             os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        self._made.append(place)
+        self._made.append(name)
