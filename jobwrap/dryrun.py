@@ -27,12 +27,12 @@ def dry_run(asked: Asked, environ: Mapping[str, str]) -> None:
     else:
         print(secrets.clean("\n".join(for_people(plan))))
     if plan.staging.wanted or asked.job.outputs:
-        from jobwrap.stage.destinations import check_destinations
+        from jobwrap.stage.deliverable import check_deliverable
         from jobwrap.stage.inputs import probe_inputs
         from jobwrap.transfer.options import options_of
 
         options = options_of(asked.settings, environ)
-        check_destinations(asked.job.outputs, options)
+        check_deliverable(asked.job.outputs, options)
         probe_inputs(plan.staging, options)
 
 

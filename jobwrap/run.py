@@ -214,10 +214,10 @@ class Run:
             self._begin("stage-in", sync=True)
         launched.bring(plan)
         if any(output.url for output in self._job.outputs):
-            from jobwrap.stage.destinations import check_destinations
+            from jobwrap.stage.deliverable import check_deliverable
             from jobwrap.transfer.options import options_of
 
-            check_destinations(self._job.outputs, options_of(self._asked.settings, os.environ))
+            check_deliverable(self._job.outputs, options_of(self._asked.settings, os.environ))
         if plan.staging.wanted:
             self._arrivals().fetch(plan)
 

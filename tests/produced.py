@@ -60,7 +60,7 @@ PRODUCED = {
     "task.killed": f"{_RUN}test_a_task_ended_by_a_signal_is_128_and_the_signal[11]",
     "task.not_found": f"{_ONE}[words3-task.not_found]",
     "task.not_executable": "tests/evidence/evidence_test.py::test_a_missing_interpreter_is_named",
-    "output.scheme": "tests/stage/destinations_test.py::test_what_nobody_serves_is_named[data:,x]",
+    "output.scheme": "tests/stage/deliverable_test.py::test_what_nobody_serves_is_named[data:,x]",
     "output.missing": f"{_ONE}[words7-output.missing]",
     "output.refused": f"{_RUN}test_an_output_that_leaves_scratch_is_refused[mkfifo out]",
     "output.undelivered": "tests/transfer/deliver_test.py::"

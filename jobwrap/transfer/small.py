@@ -19,7 +19,6 @@ from jobwrap.transfer.protocols import protocol_of
 from jobwrap.transfer.room import Room
 from jobwrap.transfer.sink import Sink
 from jobwrap.transfer.trouble import Passing, Unchanged
-from jobwrap.transfer.url import scheme_of
 
 _TICK = 0.1  # seconds
 
@@ -57,7 +56,7 @@ def _bring(place: str, part: str, attempt: Attempt) -> Small:
     sink = Sink(part, Room(attempt.options.room))
     try:
         with watched(attempt):
-            protocol_of(scheme_of(place)).get(place, sink, attempt)
+            protocol_of(place).get(place, sink, attempt)
         sink.check()
         with open(part, "rb") as file:
             return Small(file.read(), *attempt.told)

@@ -4,14 +4,14 @@ import pytest
 
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Output
-from jobwrap.stage.destinations import check_destinations
+from jobwrap.stage.deliverable import check_deliverable
 from jobwrap.transfer.options import Options
 
 DEBIAN = ("--image", "htc/debian:12")
 
 
 def check(*urls, **options):
-    check_destinations([Output(f"out{number}", url) for number, url in enumerate(urls)], Options(**options))
+    check_deliverable([Output(f"out{number}", url) for number, url in enumerate(urls)], Options(**options))
 
 
 def refusal(*urls, **options):

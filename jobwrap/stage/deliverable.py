@@ -11,7 +11,7 @@ from jobwrap.transfer.schemes import KNOWN, PLUGIN, is_allowed, server_of
 from jobwrap.transfer.url import redact, scheme_of
 
 
-def check_destinations(outputs: Sequence[Output], options: Options) -> None:
+def check_deliverable(outputs: Sequence[Output], options: Options) -> None:
     """JobwrapError output.scheme for a URL that nobody here delivers to, policy.forbidden by policy.schemes.
 
     Whether a server takes them is known only when they are sent.
