@@ -94,6 +94,8 @@ class Launched:
             watch.renew = self._given.renew
         if self.streams:
             self.streams.started()
+        if self._job.here:
+            self._container.adopt()
         self._container.open(plan.environment.settings)
         standing = Standing(look, self._settings.deadline)
         return self._container.wait(self._job.time, watch, standing), watch

@@ -3,7 +3,8 @@
 It starts the runtime and waits for it. On the control pipe come the numbers of signals to hand on;
 the pipe's end means that jobwrap is gone, by SIGKILL too, and all that it started is killed. What the
 runtime or the task orphaned is re-parented to the keeper and killed when the runtime has ended.
-(PR_SET_PDEATHSIG on Apptainer's starter was seen not to end a container.)
+(PR_SET_PDEATHSIG on Apptainer's starter was seen not to end a container.) Should somebody kill the keeper,
+a container still ends as a whole; without one what it had is re-parented to jobwrap, which then kills it.
 
 The keeper keeps jobwrap's locks, so that none of them is free before the last process is gone.
 """

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from jobwrap.launch.gate import Usage
-from jobwrap.launch.tree import find_children
+from jobwrap.launch.tree import PATIENCE, kill_children
 from jobwrap.signals import ENDING, HANDED_ON, PAUSING
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 # What jobwrap itself handles; the keeper must live through them, the task gets them by the control pipe.
 _HANDLED = (*ENDING, *HANDED_ON, *PAUSING)
 _NO_PROGRAM = 127 << 8  # the wait status of what a shell could not execute
-_PATIENCE = 10.0  # seconds for killed processes to be gone; one in an uninterruptible wait never is
 _UNUSED = Usage(*[0] * len(Usage._fields))
 
 
@@ -59,7 +58,9 @@ def keep(start: Start, control: int, report: int) -> None:
     for mine in (0, 1, 2, start.error, *start.inherited):
         os.dup2(null, mine)
     status, used, stays = _watch(runtime, control, wake_read)
-    left, stuck, used = _kill_the_rest(used, 0 if stays else _PATIENCE)
+    left, stuck, more = kill_children(0 if stays else PATIENCE)  # what was re-parented to the keeper
+    for usage in more:
+        used = _plus(used, usage)
     _empty(start.doomed)
     os.write(report, marshal.dumps((status, tuple(used), left, stuck)))
     os._exit(0)
@@ -117,7 +118,7 @@ def _watch(runtime: int, control: int, wake: int) -> tuple[int, Usage, bool]:
             for number in numbers:
                 os.kill(runtime, number)  # not yet waited for, so the number is still its own
                 if number == signal.SIGKILL and not gone_by:
-                    gone_by = time.monotonic() + _PATIENCE
+                    gone_by = time.monotonic() + PATIENCE
         while True:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
             if pid == 0:
@@ -125,25 +126,6 @@ def _watch(runtime: int, control: int, wake: int) -> tuple[int, Usage, bool]:
             used = _plus(used, usage)
             if pid == runtime:
                 return status, used, False
-
-
-def _kill_the_rest(used: Usage, patience: float) -> tuple[int, int, Usage]:
-    """Kills what was re-parented to the keeper: how many, how many could not be, and what all used."""
-    seen: set[int] = set()
-    deadline = time.monotonic() + patience
-    while True:
-        children = find_children(os.getpid())
-        if not children or time.monotonic() > deadline:
-            return len(seen), len(children), used
-        seen.update(children)
-        for child in children:
-            os.kill(child, signal.SIGKILL)
-        try:
-            while (ended := os.wait4(-1, os.WNOHANG))[0]:
-                used = _plus(used, ended[2])
-        except ChildProcessError:
-            continue  # none is left, unless one was re-parented in between
-        time.sleep(0.002)
 
 
 def _empty(folder: str) -> None:

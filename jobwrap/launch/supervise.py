@@ -17,7 +17,7 @@ from jobwrap.failures import JobwrapError
 from jobwrap.launch.clock import NEVER, Clock
 from jobwrap.launch.gate import Gate, Said
 from jobwrap.launch.keeper import Keeper, Kept, Start
-from jobwrap.launch.tree import send_below
+from jobwrap.launch.tree import PATIENCE, kill_children, send_below
 from jobwrap.signals import ENDING, Signals
 
 if TYPE_CHECKING:
@@ -66,12 +66,18 @@ class Container:
         self._heard = b""
         self._over: JobwrapError | None = None
         self._lost_at = NEVER
+        self._adopts = False
         try:
             self._keeper = Keeper(start._replace(error=words))
         finally:
             os.close(words)
             gate.close_child_ends()
         self.keeper = signals.keeper = self._keeper.pid
+
+    def adopt(self) -> None:
+        """What has no PID namespace to end with becomes ours, should the keeper be killed; before open()."""
+        libc.adopt_orphans()
+        self._adopts = True
 
     def open(self, settings: Iterable[tuple[str, str]]) -> None:
         """Lets the task start with these variables; from here on signals are the task's."""
@@ -172,6 +178,15 @@ class Container:
             send_below(self._gate.pid, signal.SIGKILL)
             self._gate.signal(signal.SIGKILL)
             self._gate.pid = 0
+        if self._adopts:
+            # It closes its descriptors before its children become ours; when it can be waited for, they are.
+            os.waitid(os.P_PID, self._keeper.pid, os.WEXITED | os.WNOWAIT)
+            kill_children(PATIENCE, self._is_ours)
+            self._adopts = False
+
+    def _is_ours(self, child: int) -> bool:
+        """The keeper has left our session, and so is nothing of the task in it."""
+        return child == self._keeper.pid or os.getsid(child) == os.getsid(0)
 
     def close(self) -> None:
         """Waits until the keeper has gone too, after wait()."""

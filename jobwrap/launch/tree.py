@@ -7,10 +7,17 @@ at every process of the node.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from jobwrap.node import files
 
+if TYPE_CHECKING:
+    from resource import struct_rusage
+
+PATIENCE = 10.0  # seconds for killed processes to be gone; one in an uninterruptible wait never is
 _LOOKS = 20  # at a tree that grows while it is sent a signal
 
 
@@ -77,6 +84,32 @@ def send_below(pid: int, number: int) -> int:
             except (ProcessLookupError, PermissionError):
                 pass  # it has ended, or is a helper that runs as another user
     return len(sent)
+
+
+def kill_children(
+    patience: float, spared: Callable[[int], bool] = lambda _: False
+) -> tuple[int, int, list[struct_rusage]]:
+    """Kills the children of this process, and all that so become its children: it must adopt orphans.
+
+    How many it was, how many were not gone after `patience` seconds, and what the others used.
+    """
+    seen: set[int] = set()
+    used: list[struct_rusage] = []
+    deadline = time.monotonic() + patience
+    while True:
+        children = [child for child in find_children(os.getpid()) if not spared(child)]
+        if not children or time.monotonic() > deadline:
+            return len(seen), len(children), used
+        seen.update(children)
+        for child in children:
+            try:
+                os.kill(child, signal.SIGKILL)
+            except PermissionError:
+                pass  # it runs as another user
+        ended = [usage for pid, _, usage in (os.wait4(child, os.WNOHANG) for child in children) if pid]
+        used += ended
+        if len(ended) < len(children):
+            time.sleep(0.002)
 
 
 def _has_our_numbers(root: str) -> bool:

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from jobwrap.launch.tree import find_below
-from tests.launch.conftest import wait_for
+from tests.launch.conftest import Task, nothing_left, wait_for
 
 pytestmark = pytest.mark.node
 # A task with a child that it waits for, a daemon in a session of its own and one that was orphaned.
@@ -58,10 +58,18 @@ def test_sigkill_of_the_runtime_ends_all(task, kill):
 
 
 def test_sigkill_of_the_keeper_ends_all(task):
-    started = task.start_until("up", *sh("setsid sleep 9999 & touch up; sleep 9999; exit 3"))
-    task.patience = 30.0
+    started = task.start_until("up", *sh(FAMILY))
+    task.patience = 0.0 if task.way == "here" else 30.0
     children(started.pid)[0].kill()
     assert ended(task.jobwrap.end(started)) == (137, "task.killed")
+
+
+def test_without_a_container_what_a_task_had_orphaned_ends_although_it_kills_the_keeper(jobwrap, images):
+    daemon = "(setsid sh -c 'trap \"\" TERM HUP; touch up; while :; do sleep 0.1; done' &)"
+    kill = "while [ ! -e up ]; do :; done; kill -9 $(cut -d' ' -f4 /proc/$PPID/stat); sleep 9999"
+    task = Task("here", jobwrap, images)
+    assert task(*sh(f"{daemon}; {kill}"))[0] == 137
+    assert nothing_left(task.before) == {}
 
 
 @pytest.mark.parametrize("name", ["", "squashfuse"], ids=["at once", "with its helper"])

@@ -133,3 +133,19 @@ def test_a_signal_reaches_also_those_that_start_meanwhile():
         while {psutil.Process(pid).status() for pid in find_below(process.pid).pids} - {"zombie"}:
             assert time.monotonic() < deadline
         assert len(find_below(process.pid).pids) < 99
+
+
+def test_children_and_what_they_orphaned_are_killed_but_for_the_spared():
+    program = """if True:
+        import subprocess
+        from jobwrap import libc
+        from jobwrap.launch.tree import kill_children
+        libc.adopt_orphans()
+        spared = subprocess.Popen(["sleep", "9999"])
+        subprocess.run(["sh", "-c", "(setsid sleep 9999 & sleep 9999 &) ; sleep 9999 & exit 0"])
+        left, stuck, used = kill_children(30.0, lambda child: child == spared.pid)
+        print(left, stuck, len(used), spared.poll())
+        spared.kill()
+    """
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert told == "3 0 3 None\n"
