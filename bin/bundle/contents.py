@@ -8,6 +8,7 @@ import json
 import marshal
 import re
 import ssl
+import struct
 import sys
 import tokenize
 import zipfile
@@ -102,8 +103,24 @@ def _unpacked(wheels: Path) -> dict[str, dict[str, bytes]]:
                 package = path.partition("/")[0]
                 wanted = package in PACKAGES and path.endswith((".py", ".abi3.so", ".pem"))
                 if wanted and not re.search(PACKAGES[package][1], path):
-                    found[package][path] = archive.read(path)
+                    content = archive.read(path)
+                    found[package][path] = _loaded(content) if path.endswith(".so") else content
     return found
+
+
+def _loaded(library: bytes) -> bytes:
+    """Of a shared library in ELF, 64 bits, what is loaded: neither its sections nor what is for debuggers.
+
+    See elf(5): the program headers' place, size and number are at 32, 54 and 56, the sections' at 40 and 58.
+    """
+    (place,) = struct.unpack_from("<Q", library, 32)
+    size, number = struct.unpack_from("<2H", library, 54)
+    segments = [struct.unpack_from("<2I4Q", library, place + size * index) for index in range(number)]
+    end = max(offset + length for _, _, offset, _, _, length in segments)
+    head = bytearray(library[:end])
+    struct.pack_into("<Q", head, 40, 0)
+    struct.pack_into("<3H", head, 58, 0, 0, 0)
+    return bytes(head)
 
 
 def _der(certificates: bytes) -> bytes:

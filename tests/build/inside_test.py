@@ -35,7 +35,7 @@ def compile_py():
     """bin/bundle's module of that name, whose last lines read stdin."""
     source = (REPO / "bin/bundle/compile.py").read_text()
     module = types.ModuleType("compile")
-    exec(source[: source.index("\napart, first = ")], module.__dict__)
+    exec(source[: source.index("\napart, parts = ")], module.__dict__)
     return module
 
 
@@ -66,14 +66,16 @@ print("all")
 
 @each_python
 def test_what_jobwrap_takes_of_a_module_is_in_what_that_module_is_made_of(shipped, python, tree):
-    used = set()
+    compiler = compile_py()
+    used = {f"{engine}.{name}" for name, engine in compiler.PIECES.items()}
     for path in (tree / "jobwrap").rglob("*.py"):
         text = path.read_text()
-        for name, engine in compile_py().ENGINES.items():
+        for name, engine in compiler.ENGINES.items():
             if f"import {name}\n" in text:
                 used |= {f"{engine}.{each}" for each in re.findall(rf"\b{name}\.([A-Za-z_0-9]+)", text)}
-    assert {"_signal.SIGTERM", "_struct.Struct"} <= used
-    code = "import _signal, _struct\nfor name in sys.argv[1:]: eval(name)\nprint('all')"
+    assert {"_signal.SIGTERM", "_struct.Struct", "_queue.SimpleQueue"} <= used
+    engines = ", ".join({*compiler.ENGINES.values(), *compiler.PIECES.values()})
+    code = f"import {engines}\nfor name in sys.argv[1:]: eval(name)\nprint('all')"
     assert within(shipped, python, code, *sorted(used)) == "all\n"
 
 

@@ -42,6 +42,6 @@ def test_pip_installs_the_same_command_with_all_its_data(shipped, tree, tmp_path
         == HELLO
     )
     with zipfile.ZipFile(shipped) as archive:
-        data = marshal.loads(zlib.decompress(archive.read("source")))[0]
+        data = marshal.loads(zlib.decompress(archive.read("data")))[0]
     for path, content in data.items():
         assert (tmp_path / "there" / path).read_bytes() == content
