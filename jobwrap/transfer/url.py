@@ -109,14 +109,14 @@ def _split_port(host: str, text: str) -> tuple[str, int | None]:
     else:
         name, colon, port = host.partition(":")
         tail, good = colon + port, not set(name) & {"[", "]"}
-    if not good or min(name, default="~") <= " " or tail[:1] not in ("", ":"):
+    digits = tail[1:]
+    good = good and min(name, default="~") > " " and tail[:1] in ("", ":")
+    if not good or digits.strip("0123456789"):
         raise ValueError(f"bad host in {redact(text)}")
-    if tail[1:].strip("0123456789"):
-        raise ValueError(f"bad host in {redact(text)}")
-    port_number = int(tail[1:]) if is_number(tail[1:]) else 0
-    if tail[1:] and not 0 < port_number < 1 << 16:
+    number = int(digits) if is_number(digits) else 0
+    if digits and not 0 < number < 1 << 16:
         raise ValueError(f"bad port in {redact(text)}")
-    return name, port_number or None
+    return name, number or None
 
 
 def below(place: str, path: str) -> str:
