@@ -39,6 +39,7 @@ class Journal:
         self._target = self.place = target
         self.delivered = self.restarted = False
         self._inside = ""
+        self._folder = -1
         # What is written aside before it is renamed, by where it then goes.
         self._aside: dict[str, _Aside] = {}
 
@@ -50,7 +51,11 @@ class Journal:
         place, name = os.path.split(self._target)
         # In the control folder nobody sees what a SIGKILL leaves half written.
         same = _device(place) == _device(folder)
-        place = _held(place)
+        try:  # no link can take the place of the folder any more
+            self._folder = os.open(place or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            place = f"/proc/self/fd/{self._folder}"
+        except OSError:
+            pass
         self.place = os.path.join(place, name)
         self._aside = {self._inside: here, self.place: here if same else _Aside(f"{place}/.{name}")}
 
@@ -63,6 +68,12 @@ class Journal:
 
     def finish(self, record: dict[str, Any]) -> None:
         """The last word: to the target, else to the control folder and as one line to stderr."""
+        self._finish(record)
+        if self._folder >= 0:
+            os.close(self._folder)
+            self._folder = -1
+
+    def _finish(self, record: dict[str, Any]) -> None:
         text = _text(record)
         if not self._inside and os.path.lexists(self.place):
             self.place = _beside(self.place, record["id"][:8])  # it is that of the job that has the folder
@@ -206,14 +217,6 @@ def _forget(path: str) -> None:
         os.unlink(path)
     except OSError:
         pass
-
-
-def _held(folder: str) -> str:
-    """A path of the folder by a descriptor that is never closed: no link can take its place any more."""
-    try:
-        return f"/proc/self/fd/{os.open(folder or '.', os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)}"
-    except OSError:
-        return folder
 
 
 def _device(path: str) -> int:
