@@ -16,7 +16,6 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 HANDED_ON = (signal.SIGUSR1, signal.SIGUSR2)
 PAUSING = (signal.SIGTSTP, signal.SIGCONT)
 _SOON = 0.005  # seconds
-_NEVER = -1
 
 
 class Signals:
@@ -26,10 +25,7 @@ class Signals:
              breaks off a transfer or a wait. False: it is only kept.
     wake     readable once a signal has come
 
-    SIGTSTP stops the task and jobwrap with it, SIGCONT lets both go on. Which of two came last only the
-    kernel knows: Python runs handlers in the order of their numbers, and one may break off another. So
-    SIGCONT is always blocked: it is pending as long as it was not taken and no SIGTSTP came after it.
-
+    SIGTSTP stops the task and jobwrap with it, SIGCONT lets both go on.
     keeper   the process above the task, 0 while there is none
     stood    is told afterwards for how many seconds all stood still
     """
@@ -39,18 +35,19 @@ class Signals:
         self.ended_by = 0  # the first ending signal
         self.keeper = 0
         self.stood: Callable[[float], None] = lambda _: None
-        self._woken = 0  # how many SIGCONT were taken
+        self._stop, self._pausing = False, False
         self._new: list[int] = []
         self.wake, self._wake_write = os.pipe()
         os.set_blocking(self.wake, False)
         os.set_blocking(self._wake_write, False)
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCONT,))
-        for number in (*ENDING, *HANDED_ON):
+        for number in (*ENDING, *HANDED_ON, *PAUSING):
             signal.signal(number, self._take)
-        self._expect_stop()
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
+        if number in PAUSING:
+            self._pause(stop=number == signal.SIGTSTP)
+            return
         self._new.append(number)
         if number not in ENDING:
             return
@@ -67,28 +64,20 @@ class Signals:
         elif self.raising:
             raise terminated(self.ended_by)
 
-    def _expect_stop(self) -> None:
-        """The handler knows from the start after which SIGCONT it was called, whenever it gets to act."""
-        woken = self._woken
-        signal.signal(signal.SIGTSTP, lambda *_: self._settle(woken))
+    def _pause(self, *, stop: bool) -> None:
+        self._stop = stop
+        if self._pausing:
+            return
+        from jobwrap.launch.pause import pause, resume
 
-    def _settle(self, stop_after: int) -> None:
-        """Takes a SIGCONT, or stops until one comes, unless one was taken since the SIGTSTP came."""
-        # Each SIGTSTP that came before this returns has been handled then, within this one.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTSTP,))
+        if not stop:
+            resume(self.keeper)  # others may have stopped it
+            return
+        self._pausing = True
         try:
-            from jobwrap.launch.pause import pause, resume
-
-            if signal.sigtimedwait((signal.SIGCONT,), 0):
-                resume(self.keeper)  # others may have stopped it
-            elif stop_after == self._woken:
-                self.stood(pause(self.keeper))
-            else:
-                return
-            self._woken += 1
-            self._expect_stop()
+            self.stood(pause(self.keeper, lambda: self._stop))
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            self._pausing = False
 
     def __enter__(self) -> None:
         """Until the block ends, an ending signal is kept: what happens in it happens whole."""
@@ -100,9 +89,7 @@ class Signals:
             raise terminated(self.ended_by)
 
     def take(self) -> list[int]:
-        """The signals that came since the last call, in their order; those that stop and wake are obeyed."""
-        if signal.SIGCONT in signal.sigpending():
-            self._settle(_NEVER)
+        """The signals that came since the last call, in their order."""
         try:
             while os.read(self.wake, 4096):
                 pass

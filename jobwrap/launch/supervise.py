@@ -97,7 +97,6 @@ class Container:
         for descriptor in (*sources, self._signals.wake, self._keeper.report):
             poll.register(descriptor, select.POLLIN)
         kept, ended = None, 0.0  # when the keeper said so
-        woken: int | None = None
         while not ended or sources:
             left = min(clock.left(), watch.left(), self._left(standing), _DRAIN if ended else NEVER)
             ready = _sleep(poll, clock, left)
@@ -113,10 +112,6 @@ class Container:
                     poll.unregister(descriptor)
                     del sources[descriptor]
             self._hand_on(clock, watch)
-            if woken is None and watch.looked():  # what it takes is imported by then
-                woken = libc.see_pending(signal.SIGCONT)
-                if woken >= 0:
-                    poll.register(woken, select.POLLIN)
             if not ended:
                 self._doubt(standing)
             elif not kept:

@@ -51,10 +51,6 @@ class Watch:
         """Seconds until due() has something to do; infinite after close()."""
         return max(0.0, self._sampler.next_at - time.monotonic())
 
-    def looked(self) -> bool:
-        """Whether the task has lasted long enough for a first look."""
-        return self._sampler.last is not None
-
     def due(self) -> bool:
         """Looks, if it is time to; true once, when the task is to be ended for what it uses."""
         if self.left():
