@@ -49,7 +49,7 @@ def main() -> None:
         checks += run(name, Effort(words.quick, words.runs), words.out)
     if not words.quick:  # which measures other, smaller things than the budgets are about
         print(table(checks))
-    if words.out and not words.quick and not words.names:
+    if words.out and not words.quick:
         (words.out / "budgets.md").write_text(f"{machine()}.\n\n{table(checks)}")
 
 

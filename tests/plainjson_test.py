@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from jobwrap.plainjson import decode, encode
+from tests.patient import patient
 
 VALUES = some.recursive(
     some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text(),
@@ -15,6 +16,7 @@ VALUES = some.recursive(
 )
 
 
+@patient
 @given(VALUES)
 def test_what_is_written_is_what_the_package_writes_and_comes_back(value):
     text = encode(value)
@@ -22,6 +24,7 @@ def test_what_is_written_is_what_the_package_writes_and_comes_back(value):
     assert decode(text) == value
 
 
+@patient
 @given(some.text(alphabet='[]{}":,0123456789.eE+-truefalsn \t\n\\u') | some.text())
 def test_a_text_is_json_where_the_package_takes_it(text):
     try:

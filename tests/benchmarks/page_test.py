@@ -66,6 +66,14 @@ def test_a_block_takes_its_place_and_nothing_else_changes():
         page.put(text, "staging", "new")
 
 
+def test_budgets_that_were_not_measured_this_time_stay_as_they_were():
+    old = "a machine.\n\n| | budget |\n|---|---|\n| one | 1 |\n| two | 2 |\n"
+    assert page.renewed(old, "a machine.\n\n| | budget |\n|---|---|\n| two | 3 |\n") == old.replace(
+        "2 |", "3 |"
+    )
+    assert page.renewed(old, "another.\n\n| | budget |\n|---|---|\n| two | 3 |\n").startswith("another")
+
+
 def test_the_page_of_the_docs_has_a_place_for_every_benchmark_and_for_the_budgets(tmp_path):
     results = tmp_path / "results"
     results.mkdir()

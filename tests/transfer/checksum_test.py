@@ -4,11 +4,12 @@ import os
 import zlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobwrap.transfer import checksum, digests
 from jobwrap.transfer.hashing import BLOCK, Behind, InLine, hasher
+from tests.patient import patient
 
 
 @pytest.mark.parametrize(("algorithm", "of_nine_digits"), [
@@ -24,7 +25,7 @@ def test_the_known_answer_is_given(algorithm, of_nine_digits, tmp_path):
     assert checksum.of_file(str(tmp_path / "file"), algorithm) == of_nine_digits
 
 
-@settings(database=None)
+@patient
 @given(st.binary(max_size=3000), st.integers(1, 3000))
 def test_crc32c_does_not_depend_on_how_the_stream_is_cut(content, cut):
     whole, parts, slow = (checksum.make("crc32c") for _ in range(3))

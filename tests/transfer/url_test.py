@@ -3,10 +3,11 @@
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobwrap.transfer.url import below, follow, parse, redact, scheme_of
+from tests.patient import patient
 
 
 @pytest.mark.parametrize("text", [
@@ -27,7 +28,7 @@ def test_a_redirect_leads_where_the_standard_library_says(location):
     assert str(follow(parse(base), location)) == urljoin(base, location).partition("#")[0]
 
 
-@settings(database=None)
+@patient
 @given(st.text("./ab?", max_size=12))
 def test_a_relative_reference_is_followed_as_by_the_standard_library(reference):
     if "//" in reference:
@@ -36,7 +37,7 @@ def test_a_relative_reference_is_followed_as_by_the_standard_library(reference):
     assert str(follow(parse("http://h/a/b"), reference)).rstrip("?") == joined.rstrip("?")
 
 
-@settings(database=None)
+@patient
 @given(st.text())
 def test_no_text_breaks_more_than_a_value_error(text):
     redact(text)
