@@ -13,9 +13,10 @@ from typing import Any
 
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Job
+from jobwrap.letters import scheme_of
 from jobwrap.node.probe import Hung, ask
 from jobwrap.settings import Settings
-from jobwrap.transfer.url import path_of, scheme_of
+from jobwrap.transfer.url import path_of
 
 
 def judge(job: Job, call: Mapping[str, Any], settings: Settings) -> None:

@@ -32,6 +32,12 @@ def is_scheme(text: str) -> bool:
     return text[:1].isalpha() and is_word(text) and "_" not in text
 
 
+def scheme_of(place: str) -> str:
+    """The scheme of a URL in lower case, "" for a path."""
+    scheme, colon, _ = place.partition(":")
+    return scheme.lower() if colon and is_scheme(scheme) else ""
+
+
 def is_variable(name: str) -> bool:
     """Whether a variable may be called so: letters, digits and _, no digit first."""
     return name.isascii() and name.isidentifier()

@@ -60,12 +60,7 @@ def make_plan(job: Job, settings: Settings, node: Node, choice: Choice, environ:
     mounts: tuple[Mount, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     if image:
-        if node.runtime is None:
-            raise _no_runtime(node)
-        if node.runtime.name == "singularity":
-            from jobwrap.node.dialect import speak
-
-            node = node._replace(runtime=speak(node.runtime, settings.deadline))
+        node = _with_dialect(node, settings)
         inputs = [
             Mount(each.source, f"{job.target}/{each.name}") for each in staging.bound if not each.in_place
         ]
@@ -189,6 +184,17 @@ def _instance(
         deadline=settings.deadline,
         libraries=image.driver[0] if image.driver else None,
     )
+
+
+def _with_dialect(node: Node, settings: Settings) -> Node:
+    """The node, and what its runtime understands; JobwrapError site.* where there is none that would do."""
+    if node.runtime is None:
+        raise _no_runtime(node)
+    if node.runtime.name != "singularity":
+        return node
+    from jobwrap.node.dialect import speak
+
+    return node._replace(runtime=speak(node.runtime, settings.deadline))
 
 
 def _no_runtime(node: Node) -> JobwrapError:

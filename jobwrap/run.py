@@ -73,23 +73,9 @@ class Run:
         self._journal.finish(self._record.fields)
         if self._journal.delivered:
             self._control.remove()
-        from jobwrap.record.delivery import deliver
+        from jobwrap.lastword import tell
 
-        job = self._job
-        problems: list[str] = []
-        if self._asked.settings.bind_sources is not None:
-            from jobwrap.destinations import without_ways_out
-
-            job, problems = without_ways_out(job, self._asked.call, self._asked.settings)
-        problems += deliver(self._record.fields, job, self._asked.settings.cache, os.environ)
-        for problem in problems:
-            self._log.warning(problem)
-        if ending.error:
-            self._log.error(ending.error.sentence, failure=ending.error.failure.name, code=ending.code)
-        if ending.guess:
-            self._log.error(f"a guess: {ending.guess.sentence}")
-        self._log.info("end", code=ending.code, of=ending.of)
-        self._log.close()
+        tell(self._record.fields, ending, self._asked, self._log)
         if self._launched:
             self._launched.close()
         if self._job.reraise and ending.signal:

@@ -10,7 +10,7 @@ import os
 from typing import Any, NamedTuple
 
 from jobwrap.failures import JobwrapError
-from jobwrap.job import words
+from jobwrap.job import entries, words
 from jobwrap.job.files import read_table
 from jobwrap.job.options import Layer, parse_keys
 from jobwrap.job.spec import Bind
@@ -81,7 +81,7 @@ _KEYS: dict[str, dict[str, Any]] = {
         "cache_quota": words.size,
         "cache_owners": [words.user],
         "image_trees": [words.absolute],
-        "binds": [words.bind],
+        "binds": [entries.bind],
     },
     "policy": {
         "images": words.one_of("any", "tree"),

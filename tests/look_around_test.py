@@ -20,5 +20,6 @@ def test_nothing_of_the_plan_and_the_launch_is_imported_before_the_image_is_look
         "jobwrap.transfer",
         "jobwrap.evidence",
         "jobwrap.image.look",
+        "jobwrap.image.candidate",
     )
     assert [name for name in sorted(early) if f"{name}.".startswith(tuple(f"{each}." for each in late))] == []

@@ -15,7 +15,7 @@ import sys
 # collections takes 10 ms until the launch. What these alone have is imported by name, where it is needed.
 ENGINES = {"signal": "_signal", "socket": "_socket", "struct": "_struct"}
 PIECES = {"SimpleQueue": "_queue", "deque": "_collections", "partial": "_functools"}
-DEFERRED = ("json", "re")  # until they are used
+DEFERRED = ("json", "re")  # until they are used, by standins.Deferred
 
 
 class _Bare(ast.NodeTransformer):
@@ -32,11 +32,11 @@ class _Bare(ast.NodeTransformer):
 
 
 class _BareOwn(_Bare):
-    """For jobwrap's own: no annotation of theirs is read, and bundle.py has what is left of typing."""
+    """For jobwrap's own: no annotation of theirs is read, and standins.py has what is left of typing."""
 
     def visit_ImportFrom(self, node):
         if node.module == "typing":
-            node.module = "jobwrap.bundle"
+            node.module = "jobwrap.standins"
             for alias in node.names:
                 alias.asname = alias.asname or alias.name
                 alias.name = alias.name if alias.name in ("NamedTuple", "TYPE_CHECKING") else "Anything"
@@ -49,7 +49,7 @@ class _BareOwn(_Bare):
     def visit_Import(self, node):
         (alias,) = node.names
         if alias.name in DEFERRED:
-            return ast.copy_location(ast.ImportFrom("jobwrap.bundle", [alias], 0), node)
+            return ast.copy_location(ast.ImportFrom("jobwrap.standins", [alias], 0), node)
         alias.asname = alias.asname or (alias.name if alias.name in ENGINES else None)
         alias.name = ENGINES.get(alias.name, alias.name)
         return node

@@ -47,6 +47,7 @@ SELDOM = (
 )
 LAUNCH = (
     "jobwrap.bundle",
+    "jobwrap.standins",
     "jobwrap.__main__",
     "jobwrap.transfer.protocols.http",
     "jobwrap.transfer.protocols.local",
@@ -56,7 +57,7 @@ LAUNCH_DATA = r"^jobwrap/(image/catalog\.json|launch/gate/(aarch64|x86_64))$"
 # at once: by the moment at which they are wanted, as each part is unpacked and run, all of it, when something
 # of it is imported.
 PARTS = (
-    ("jobwrap.bundle", "jobwrap.__main__"),
+    ("jobwrap.bundle", "jobwrap.standins", "jobwrap.__main__"),
     ("jobwrap.run",),  # up to the look at the image
     ("jobwrap.job.classad", "jobwrap.job.environment"),  # in the batch system
     ("jobwrap.image.look",),  # in the look at the image, by a process of its own
@@ -72,7 +73,7 @@ PARTS = (
         "jobwrap.launch.watch",
         "jobwrap.launch.usage.result",
         "jobwrap.launch.usage.sampler",
-        "jobwrap.record.delivery",
+        "jobwrap.lastword",
     ),
 )
 

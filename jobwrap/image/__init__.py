@@ -3,7 +3,7 @@
 Belongs here: names of images, the tree on CVMFS, what an image needs, the choice among variants,
 bringing one that lies elsewhere, recipes. Does not: launching it.
 
-choose.py   the door: choose() and the Image; look.py: what its probe does
+choose.py   the door: choose() and the Image; asking.py: its probe; look.py, candidate.py: what that does
 reference, view, files, tree   from what people write to a path, on file systems that may be sick
 elf, sif, scripts, program, needs, fit   what an image says it needs, and whether the node has it
 catalog, published, variants   names that stand for several images

@@ -7,18 +7,17 @@ what it has to do before a launch anyway.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from jobwrap.failures import JobwrapError
-from jobwrap.image.footprint import footprint
+from jobwrap.image.asking import Look, ask_about
 from jobwrap.image.looker import SIF, Looker
 from jobwrap.image.needs import Need, Needs, merged
 from jobwrap.image.reference import REMOTE, Reference, parse_reference
 from jobwrap.job.spec import Job
 from jobwrap.node.cvmfs import Repository
 from jobwrap.node.early import EarlyWord
-from jobwrap.node.probe import Hung, Pending
 from jobwrap.node.survey import Node
 from jobwrap.settings import Settings
 
@@ -108,7 +107,7 @@ class Choice:
         try:
             fields = self._answer()
         except JobwrapError as error:  # as that of a tree that hangs, which its child could not tell
-            from jobwrap.image.look import has_registry, why_pulled
+            from jobwrap.image.candidate import has_registry, why_pulled
 
             if not has_registry(job.image, error):
                 raise
@@ -154,51 +153,6 @@ def choose(job: Job, node: Node, settings: Settings, environ: Mapping[str, str] 
         return choice.judged(choice.image())
 
 
-class Look:
-    """A question about images, asked in a probe."""
-
-    def __init__(
-        self,
-        question: Callable[..., dict[str, Any]],
-        looker: Looker,
-        *args: str,
-        tells_early: bool = False,
-    ) -> None:
-        """tells_early: the question's last argument is an EarlyWord."""
-        footprint.lay()
-        self._looker, self._held = looker, -1
-        self._early = EarlyWord() if tells_early else None
-        tell, keeps = ((self._early,), (self._early.mouth,)) if self._early else ((), ())
-        what = f"the image {looker.job.image}"
-        self._pending = Pending(question, looker, *args, *tell, what=what, keeps=keeps)
-        if self._early:
-            self._early.begun()
-
-    def early(self) -> dict[str, Any] | None:
-        """What was told early, waited for, None where nothing was; what came with it is kept."""
-        if not self._early:
-            return None
-        word: dict[str, Any] | None
-        word, self._held = self._early.hear(self._looker.settings.deadline)
-        return word
-
-    def answer(self) -> dict[str, Any]:
-        """The answer, waited for; what the question raises, or site.* where it never came."""
-        try:
-            answer: dict[str, Any] = self._pending.answer(self._looker.settings.deadline)
-        except Hung as hung:
-            raise _hung(footprint.last(), self._looker, hung) from hung
-        return answer
-
-    def close(self) -> None:
-        """Nobody wants to know any more."""
-        self._pending.abandon()
-        if self._early:
-            self._early.close()
-        if self._held >= 0:
-            os.close(self._held)
-
-
 def _look(looker: Looker, early: EarlyWord) -> dict[str, Any]:
     from jobwrap.image.look import look
 
@@ -242,30 +196,15 @@ def check_program(image: Image, job: Job, node: Node, settings: Settings) -> Ima
     """
     if image.program or image.pull:
         return image
-    from jobwrap.image import look
+    from jobwrap.image.candidate import check, look_at_program
 
     looker = Looker(job, node, settings, os.getcwd())
-    found = ask_about(look.look_at_program, looker, image.path, image.kind)
+    found = ask_about(look_at_program, looker, image.path, image.kind)
     rows = _needs(found["needs"])
-    ignored = look.check(looker, image.asked, image.needs._replace(rows=rows))
+    ignored = check(looker, image.asked, image.needs._replace(rows=rows))
     needs = image.needs._replace(rows=merged((*image.needs.rows, *rows)))
     return image._replace(needs=needs, program=found["program"], reasons=(*image.reasons, *ignored))
 
 
-def ask_about(question: Callable[..., dict[str, Any]], looker: Looker, *args: str) -> dict[str, Any]:
-    """The answer to a question about images, asked in a probe; site.* where it never came."""
-    return Look(question, looker, *args).answer()
-
-
 def _needs(rows: Iterable[tuple[str, str, str]]) -> tuple[Need, ...]:
     return tuple(Need(*row) for row in rows)
-
-
-def _hung(path: str, looker: Looker, hung: Hung) -> JobwrapError:
-    from jobwrap.image import tree
-
-    mount = tree.repository(looker.view.seen(path))
-    if mount:
-        return JobwrapError("site.cvmfs_hung", path=looker.view.on_node(mount), seconds=hung.seconds)
-    problem = f"no answer within {hung.seconds:g} s"
-    return JobwrapError("site.storage", path=path or hung.what, problem=problem)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from jobwrap.failures import JobwrapError
+from jobwrap.image.asking import ask_about
+from jobwrap.image.candidate import find
 from jobwrap.image.catalog import Variant
-from jobwrap.image.choose import ask_about, to_be_brought
+from jobwrap.image.choose import to_be_brought
 from jobwrap.image.fit import words
-from jobwrap.image.look import find, read_catalog
+from jobwrap.image.look import read_catalog
 from jobwrap.image.looker import Looker
 from jobwrap.image.reference import parse_reference
 from jobwrap.image.tree import broken

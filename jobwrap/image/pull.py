@@ -61,14 +61,14 @@ def bring(image: Image, job: Job, node: Node, settings: Settings, environ: Mappi
 
 
 def _judged(image: Image, job: Job, node: Node, settings: Settings) -> Image:
-    from jobwrap.image import look
+    from jobwrap.image.candidate import check
     from jobwrap.image.files import Files
     from jobwrap.image.looker import Looker
     from jobwrap.image.sif import needs_of_file
     from jobwrap.image.view import view_of
 
     needs = needs_of_file(Files(view_of(("/", "/"))), image.path, image.asked)
-    ignored = look.check(Looker(job, node, settings, "/"), image.asked, needs)
+    ignored = check(Looker(job, node, settings, "/"), image.asked, needs)
     image = image._replace(needs=needs, reasons=(*image.reasons, *ignored))
     return check_program(image, job, node, settings)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jobwrap.job import words
+from jobwrap.job import entries, words
 
 Layer = dict[str, Any]
 
@@ -36,11 +36,11 @@ class Option(NamedTuple):
 OPTIONS = (
     Option("image", "IMAGE", words.text, "a name of the image tree, a path, a .sif file"),
     Option(
-        "input", "[NAME=]PLACE[#ALG:HEX]", words.input_, "a path or URL the task finds as NAME", many=True
+        "input", "[NAME=]PLACE[#ALG:HEX]", entries.input_, "a path or URL the task finds as NAME", many=True
     ),
-    Option("output", "NAME[=URL]", words.output, "a file, folder or glob to bring back", many=True),
+    Option("output", "NAME[=URL]", entries.output, "a file, folder or glob to bring back", many=True),
     Option("unpack", "NAME", words.text, "extract this input into a folder of its name", many=True),
-    Option("bind", "PATH[:TARGET[:rw]]", words.bind, "a path of the node the task may see", many=True),
+    Option("bind", "PATH[:TARGET[:rw]]", entries.bind, "a path of the node the task may see", many=True),
     Option("env", "NAME[=VALUE]", words.setting, "a variable; without VALUE, the caller's", many=True),
     Option("credential", "NAME", words.credential, "bearer, x509 or one of HTCondor's", many=True),
     Option("gpus", "N", words.count, "GPUs the task needs"),
@@ -52,8 +52,8 @@ OPTIONS = (
     Option("scratch", "FOLDER", words.text, "where it runs (_CONDOR_SCRATCH_DIR, else here)"),
     Option("target", "PATH", words.absolute, "what scratch is called inside (/srv)"),
     Option("output-on", "WHEN", words.one_of("success", "failure", "always"), "when outputs are delivered"),
-    Option("stdout", "FILE", words.inside, "the task's stdout goes into this file of its scratch folder"),
-    Option("stderr", "FILE", words.inside, "the same for its stderr; both may be one file"),
+    Option("stdout", "FILE", entries.inside, "the task's stdout goes into this file of its scratch folder"),
+    Option("stderr", "FILE", entries.inside, "the same for its stderr; both may be one file"),
     Option("stdout-limit", "SIZE", words.size, "what stdout has beyond that is dropped, the record says so"),
     Option("stderr-limit", "SIZE", words.size, "the same for stderr"),
     Option("last-lines", "N", words.count, "the last N lines of both go into the exit record"),

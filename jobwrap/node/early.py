@@ -21,17 +21,18 @@ class EarlyWord:
     """Made before the probe is: the probe tells, its asker hears.
 
     mouth  the descriptor that the probe has to keep
+    told   in the probe: whether there was a word
     """
 
     def __init__(self) -> None:
         self._ear, self._mouth = socketpair(AF_UNIX, SOCK_SEQPACKET)
         self.mouth: int = self._mouth.fileno()
-        self._told = False
+        self.told = False
 
     def tell(self, word: Any, descriptor: int = -1) -> None:
         """Plain data that marshal takes, and a descriptor to hand over. The first word is the only one."""
-        blob = b"" if self._told else marshal.dumps(word)
-        self._told = True
+        blob = b"" if self.told else marshal.dumps(word)
+        self.told = True
         if 0 < len(blob) <= _LONGEST:
             handed = [descriptor.to_bytes(_DESCRIPTOR, sys.byteorder)] if descriptor >= 0 else []
             self._mouth.sendmsg([blob], [(SOL_SOCKET, SCM_RIGHTS, each) for each in handed])

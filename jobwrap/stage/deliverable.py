@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Output
+from jobwrap.letters import scheme_of
 from jobwrap.transfer.options import Options
-from jobwrap.transfer.schemes import KNOWN, PLUGIN, is_allowed, server_of
-from jobwrap.transfer.url import redact, scheme_of
+from jobwrap.transfer.schemes import DELIVERED, PLUGIN, READ_ONLY, is_allowed, server_of
+from jobwrap.transfer.url import redact
 
 
 def check_deliverable(outputs: Sequence[Output], options: Options) -> None:
@@ -21,8 +22,9 @@ def check_deliverable(outputs: Sequence[Output], options: Options) -> None:
         if not is_allowed(output.url, options.schemes):
             what = f"to deliver {output.name} to {redact(output.url)}"
             raise JobwrapError("policy.forbidden", what=what, rule="policy.schemes")
-        if server_of(output.url) == "data":  # which can only be read
-            raise JobwrapError("output.scheme", name=output.name, scheme=scheme_of(output.url), known=KNOWN)
+        if server_of(output.url) == READ_ONLY:
+            scheme = scheme_of(output.url)
+            raise JobwrapError("output.scheme", name=output.name, scheme=scheme, known=DELIVERED)
     others = [(output.name, output.url) for output in away if server_of(output.url) == PLUGIN]
     if others:
         from jobwrap.transfer.deliver import Asking

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Job
+from jobwrap.stage.descent import descend
 
 if TYPE_CHECKING:
     from jobwrap.stage.plan import Bound
@@ -60,26 +61,18 @@ class Places:
 
     def remove(self) -> None:
         """Takes them away: a batch system would take them for outputs of the task."""
+        if not self._made:
+            return
+        try:
+            top = os.open(self._scratch, _FOLDER)
+        except OSError:
+            return  # it is gone, with all that was in it
         for name in self._made:
             try:
-                self._remove(name)
+                _remove(top, name)
             except OSError:
                 pass  # the task put something else there: that is its own
-
-    def _remove(self, name: str) -> None:
-        """By way of no link: the task could have put one in the place of a folder, which leads out."""
-        *folders, last = name.split("/")
-        inside = os.open(self._scratch, _FOLDER)
-        try:
-            for folder in folders:
-                outside, inside = inside, os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=inside)
-                os.close(outside)
-            if stat.S_ISDIR(os.lstat(last, dir_fd=inside).st_mode):
-                os.rmdir(last, dir_fd=inside)
-            else:
-                os.unlink(last, dir_fd=inside)
-        finally:
-            os.close(inside)
+        os.close(top)
 
     def _make(self, name: str, folder: bool) -> None:
         place = os.path.join(self._scratch, name)
@@ -89,3 +82,16 @@ class Places:
         else:
             os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         self._made.append(name)
+
+
+def _remove(top: int, name: str) -> None:
+    """By way of no link: the task could have put one in the place of a folder, which leads out."""
+    *folders, last = name.split("/")
+    inside = descend(top, folders, lambda at, part: os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=at))
+    try:
+        if stat.S_ISDIR(os.lstat(last, dir_fd=inside).st_mode):
+            os.rmdir(last, dir_fd=inside)
+        else:
+            os.unlink(last, dir_fd=inside)
+    finally:
+        os.close(inside)

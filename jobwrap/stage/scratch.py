@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from jobwrap import control
 from jobwrap.failures import JobwrapError
+from jobwrap.stage.descent import descend
 
 _DEEPEST = 200  # folders in each other
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
@@ -103,12 +104,9 @@ class Scratch:
 
         FileNotFoundError where it is not there, JobwrapError output.refused where it may not be read.
         """
-        at = os.dup(self.top)
         *folders, last = name.split("/")
+        at = descend(self.top, folders, lambda at, part: _open_part(at, part, os.O_DIRECTORY, name))
         try:
-            for part in folders:
-                at, above = _open_part(at, part, os.O_DIRECTORY, name), at
-                os.close(above)
             # O_NONBLOCK: a FIFO would wait for someone to write to it.
             opened = _open_part(at, last, os.O_NONBLOCK | flags, name)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING
 
 from jobwrap.transfer.answer import BadAnswer
@@ -52,13 +53,30 @@ def connect(key: Key, attempt: Attempt) -> Connection:
     seconds = attempt.options.connect
     attempt.within(seconds, "connecting to it")
     peer = (via.host, via.port or _PROXY_PORT) if via else (host, port)
-    connection = Connection(*peer, seconds)
+    connection = Connection(_dial(*peer, seconds))
     attempt.on_end(connection.close_now)
     if scheme == "https":
         if via:
             _tunnel(connection, host, port, via)
         connection.start_tls(_tls(attempt), host)
     return connection
+
+
+def _dial(host: str, port: int, seconds: float) -> socket.socket:
+    """To the first of its addresses that answers within so many seconds; OSError that of the last."""
+    # What is in ASCII goes there as bytes: of a text Python would look whether it is an international name.
+    name = host.encode() if host.isascii() else host
+    failed: OSError = OSError("nobody knows an address of it")
+    for family, kind, protocol, _, address in socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM):
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.settimeout(seconds)
+            made.connect(address)
+            return made
+        except OSError as error:
+            made.close()
+            failed = error
+    raise failed
 
 
 def _tunnel(connection: Connection, host: str, port: int, proxy: Url) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from jobwrap.letters import scheme_of
 from jobwrap.transfer.apart import Link
 from jobwrap.transfer.options import Options
 from jobwrap.transfer.parts import prefix, remove_parts
-from jobwrap.transfer.url import path_of, scheme_of
+from jobwrap.transfer.url import path_of
 from jobwrap.transfer.work import Work
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 
+from jobwrap.letters import scheme_of
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.options import Options
 from jobwrap.transfer.protocols import Protocol, protocol_of
 from jobwrap.transfer.schemes import is_allowed
 from jobwrap.transfer.trouble import FORBIDDEN, Passing, Trouble
-from jobwrap.transfer.url import redact, scheme_of
+from jobwrap.transfer.url import redact
 
 
 class Errand:

@@ -60,8 +60,8 @@ class InLine:
 class Behind(InLine):
     """Blocks in turn: one is received into while a thread hashes those before it."""
 
-    def __init__(self, algorithms: Iterable[str], total: int | None = None) -> None:
-        super().__init__(algorithms, total)
+    def __init__(self, algorithms: Iterable[str]) -> None:
+        super().__init__(algorithms)
         self._free: SimpleQueue[memoryview] = SimpleQueue()
         self._full: SimpleQueue[tuple[memoryview, int] | None] = SimpleQueue()
         for _ in range(_BLOCKS_AHEAD - 1):
@@ -99,4 +99,4 @@ class Behind(InLine):
 def hasher(algorithms: Iterable[str], total: int | None) -> InLine:
     """For a stream of `total` bytes, None where that is not known."""
     short = total is not None and total < _LONG
-    return InLine(algorithms, total) if short or not algorithms else Behind(algorithms, total)
+    return InLine(algorithms, total) if short or not algorithms else Behind(algorithms)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from jobwrap.letters import scheme_of
 from jobwrap.transfer import checksum, trouble
 from jobwrap.transfer.apart import Link
 from jobwrap.transfer.attempt import Attempt
@@ -18,7 +19,7 @@ from jobwrap.transfer.protocols import Protocol
 from jobwrap.transfer.room import Room
 from jobwrap.transfer.schemes import KNOWN, SCHEMES
 from jobwrap.transfer.trouble import CHECKSUM, Passing, PastCache, Trouble
-from jobwrap.transfer.url import redact, scheme_of
+from jobwrap.transfer.url import redact
 from jobwrap.transfer.ways import Brought, ByCache, Straight
 
 if TYPE_CHECKING:

@@ -6,15 +6,16 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from jobwrap.letters import scheme_of
 from jobwrap.transfer.apart import Link
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.crew import Crew
 from jobwrap.transfer.errand import Errand
 from jobwrap.transfer.options import Options
-from jobwrap.transfer.schemes import KNOWN
+from jobwrap.transfer.schemes import DELIVERED
 from jobwrap.transfer.source import Source
-from jobwrap.transfer.trouble import FORBIDDEN, SCRATCH
-from jobwrap.transfer.url import redact, scheme_of
+from jobwrap.transfer.trouble import FORBIDDEN, SCHEME, SCRATCH
+from jobwrap.transfer.url import redact
 
 if TYPE_CHECKING:
     from jobwrap.transfer.deliver import Parcel
@@ -52,7 +53,7 @@ class Outbound(Errand):
             return "site.scratch", {"path": name, "problem": why}
         if FORBIDDEN in self.kinds:
             return "policy.forbidden", {"what": f"to deliver {name} to {self._shown}", "rule": why}
-        return "output.undelivered", {"name": name, "url": self._shown, "problem": why}
+        return _undelivered(name, self._shown, why)
 
 
 class Question(Errand):
@@ -69,7 +70,13 @@ class Question(Errand):
         return ("served",)
 
     def verdict(self) -> tuple[str, dict[str, str]]:
-        return "output.scheme", {"name": self._name, "scheme": scheme_of(self._url), "known": KNOWN}
+        if SCHEME not in self.kinds:  # a plugin that could not be asked
+            return _undelivered(self._name, redact(self._url), self.skipped[-1][1])
+        return "output.scheme", {"name": self._name, "scheme": scheme_of(self._url), "known": DELIVERED}
+
+
+def _undelivered(name: str, shown: str, why: str) -> tuple[str, dict[str, str]]:
+    return "output.undelivered", {"name": name, "url": shown, "problem": why}
 
 
 def ask(link: Link, places: Sequence[tuple[str, str]], options: Options) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobwrap.transfer.url import scheme_of
+from jobwrap.letters import scheme_of
 
 SCHEMES = {
     "": "local",
@@ -21,7 +21,10 @@ SCHEMES = {
     "s3": "s3",
     "data": "data",
 }
-KNOWN = ", ".join(filter(None, SCHEMES))  # for people
+READ_ONLY = "data"  # nothing can be delivered to it
+# For people: what can be fetched, and delivered.
+KNOWN = ", ".join(filter(None, SCHEMES))
+DELIVERED = ", ".join(scheme for scheme, server in SCHEMES.items() if scheme and server != READ_ONLY)
 PLUGIN = "plugin"  # serves every other
 
 

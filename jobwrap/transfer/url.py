@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from jobwrap.letters import is_hex, is_number, is_scheme
+from jobwrap.letters import is_hex, is_number, scheme_of
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # What may stand in a path or query as it is; all else is percent-encoded, "%" itself is left alone.
@@ -56,12 +56,6 @@ def _encoded(text: str, unsafe: Iterable[str]) -> str:
         for each in unsafe
     }
     return text.translate(codes) if codes else text
-
-
-def scheme_of(place: str) -> str:
-    """The scheme of a URL in lower case, "" for a path."""
-    scheme, colon, _ = place.partition(":")
-    return scheme.lower() if colon and is_scheme(scheme) else ""
 
 
 def path_of(place: str) -> str:

@@ -35,8 +35,8 @@ _ALL = int(socket.MSG_WAITALL)
 class Connection:
     """One connection to a server or proxy; one request at a time, each answer read to its end or closed."""
 
-    def __init__(self, host: str, port: int, seconds: float) -> None:
-        self._socket = _connected(host, port, seconds)
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.settimeout(None)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TICK)
@@ -238,20 +238,3 @@ class Connection:
             self._ahead += more
         line, _, self._ahead = self._ahead.partition(b"\n")
         return line.rstrip(b"\r")
-
-
-def _connected(host: str, port: int, seconds: float) -> socket.socket:
-    """To the first of its addresses that answers within so many seconds; OSError that of the last."""
-    # What is in ASCII goes there as bytes: of a text Python would look whether it is an international name.
-    name = host.encode() if host.isascii() else host
-    failed: OSError = OSError("nobody knows an address of it")
-    for family, kind, protocol, _, address in socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM):
-        made = socket.socket(family, kind, protocol)
-        try:
-            made.settimeout(seconds)
-            made.connect(address)
-            return made
-        except OSError as error:
-            made.close()
-            failed = error
-    raise failed

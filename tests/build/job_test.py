@@ -139,6 +139,11 @@ def test_no_process_of_a_job_of_htcondors_does_either(shipped, tmp_path):
     assert imported(shipped, tmp_path, *words, env=environ) == ""
 
 
+def test_an_import_of_them_would_be_seen(shipped, tmp_path):
+    words = ("--image", "htc/debian:12", "--output", "c*", "--", "touch", "copy")
+    assert {"functools", "re"} <= set(imported(shipped, tmp_path, *words).split())
+
+
 def test_none_that_moves_a_few_small_files_does_either(shipped, nginx, tmp_path):
     nginx.root.mkdir(exist_ok=True)
     (nginx.root / "data").write_text("42")

@@ -9,7 +9,7 @@ import pytest
 from jobwrap.asked import read_asked
 from jobwrap.failures import JobwrapError
 from jobwrap.job.spec import Job
-from jobwrap.launch.environment import THREADS, plan_environment
+from jobwrap.launch.environment import THREADS, plan_environment, runtime_environment
 from jobwrap.node.gpu import Gpus
 
 DOCS = Path(__file__).parents[2] / "docs/environment.md"
@@ -130,3 +130,8 @@ def test_libraries_are_told_which_gpus_were_granted_where_only_htcondor_was(gpus
 def test_what_the_batch_system_told_the_libraries_stays():
     gpus = Gpus("nvidia", ("0",), (), "_CONDOR_AssignedGPUs")
     assert planned({"CUDA_VISIBLE_DEVICES": "GPU-a"}, gpus=gpus)[0]["CUDA_VISIBLE_DEVICES"] == "GPU-a"
+
+
+def test_the_runtime_collects_no_garbage_and_a_task_without_one_hears_nothing_of_that():
+    assert runtime_environment({}, container=True)["GOGC"] == "off"
+    assert "GOGC" not in runtime_environment({}, container=False)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwrap.transfer.url import below, follow, parse, redact, scheme_of
+from jobwrap.letters import scheme_of
+from jobwrap.transfer.url import below, follow, parse, redact
 from tests.patient import patient
 
 

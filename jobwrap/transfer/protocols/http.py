@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from jobwrap.letters import scheme_of
 from jobwrap.transfer import credentials, digests, exchange
 from jobwrap.transfer.answer import Answer
 from jobwrap.transfer.attempt import Attempt
@@ -11,7 +12,7 @@ from jobwrap.transfer.exchange import Exchange, Headers, Request
 from jobwrap.transfer.sink import Sink
 from jobwrap.transfer.source import Source
 from jobwrap.transfer.trouble import DENIED, UNREACHABLE, Passing, Trouble, Unchanged
-from jobwrap.transfer.url import Url, scheme_of
+from jobwrap.transfer.url import Url
 
 _WHOLE, _PART, _NOT_MODIFIED, _NO_SUCH_RANGE = 200, 206, 304, 416
 _RANGE = r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)"

@@ -12,6 +12,7 @@ import shutil
 import threading
 from typing import NamedTuple
 
+from jobwrap.letters import scheme_of
 from jobwrap.transfer import credentials, exchange
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.exchange import Request
@@ -20,7 +21,7 @@ from jobwrap.transfer.protocols import dav, http
 from jobwrap.transfer.sink import Sink
 from jobwrap.transfer.source import Source
 from jobwrap.transfer.trouble import DENIED, NOT_FOUND, UNREACHABLE, Passing, Trouble
-from jobwrap.transfer.url import Url, follow, scheme_of
+from jobwrap.transfer.url import Url, follow
 
 _OSDF = "osg-htc.org"
 _WELL_KNOWN = "/.well-known/pelican-configuration"

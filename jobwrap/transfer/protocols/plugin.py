@@ -14,12 +14,12 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from jobwrap.job.classad import format_value, parse_value
+from jobwrap.letters import scheme_of
 from jobwrap.transfer.attempt import Attempt
 from jobwrap.transfer.program import run
 from jobwrap.transfer.sink import Sink
 from jobwrap.transfer.source import Source
 from jobwrap.transfer.trouble import DENIED, NOT_FOUND, SCHEME, UNREACHABLE, Passing, Trouble
-from jobwrap.transfer.url import scheme_of
 
 _CLASSAD_SECONDS = 20.0  # HTCondor's FILETRANSFER_PLUGIN_CLASSAD_TIMEOUT
 _NAME = re.compile(r"_plugin(\.\w+)?$")

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from jobwrap import bundle
+from jobwrap import standins
 from tests.conftest import REPO
 
 
@@ -18,7 +18,7 @@ class Theirs(NamedTuple):
 
 
 FACTS = {"_fields": ("first", "second"), "_field_defaults": {"second": "two"}, "both": Theirs.both}
-Ours = type("Ours", (bundle.NamedTuple,), FACTS)
+Ours = type("Ours", (standins.NamedTuple,), FACTS)
 
 
 @pytest.mark.parametrize("kind", [Theirs, Ours])
