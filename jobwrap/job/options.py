@@ -62,7 +62,7 @@ OPTIONS = (
     Option("here", "", words.flag, "run the task directly, without a container"),
     Option("exact", "", words.flag, "this very image, no variant of it"),
     Option("ignore-needs", "", words.flag, "run even if this CPU lacks what the image needs"),
-    Option("require-pinned", "", words.flag, "refuse an image whose content may change"),
+    Option("require-pinned", "", words.flag, "refuse a tag or a URL that can come to mean another image"),
     Option("job", "FILE", words.text, "a job file, TOML or JSON, with these names as keys"),
     Option("reraise", "", words.flag, "end by the task's own signal, not with 128 and its number"),
     Option("checkpoint-exit-code", "CODE", words.exit_code, "the task's when it took a checkpoint (85)"),
