@@ -66,7 +66,7 @@ def find_children(pid: int, root: str = "/") -> list[int]:
     return _numbers(path) if os.path.exists(path) else list(_by_psutil(pid, recursive=False).pids)
 
 
-def send_below(pid: int, number: int) -> int:
+def send_below(pid: int, number: int, spared: Callable[[int], bool] = lambda _: False) -> int:
     """Sends a signal to every process below `pid`, also to those that start meanwhile; how many it was.
 
     What it cannot stop from forking faster than it looks gets away after some looks.
@@ -74,7 +74,7 @@ def send_below(pid: int, number: int) -> int:
     sent: set[int] = set()
     for _ in range(_LOOKS):
         # Parents first: who sees a child killed could still go on.
-        new = [each for each in find_below(pid).pids if each not in sent]
+        new = [each for each in find_below(pid).pids if each not in sent and not spared(each)]
         if not new:
             break
         sent.update(new)
