@@ -73,11 +73,12 @@ class Signals:
         if not stop:
             resume(self.keeper)  # others may have stopped it
             return
-        self._pausing = True
-        try:
-            self.stood(pause(self.keeper, lambda: self._stop))
-        finally:
-            self._pausing = False
+        while self._stop:  # once more, if a signal to stop came while all were being woken
+            self._pausing = True
+            try:
+                self.stood(pause(self.keeper, lambda: self._stop))
+            finally:
+                self._pausing = False
 
     def __enter__(self) -> None:
         """Until the block ends, an ending signal is kept: what happens in it happens whole."""

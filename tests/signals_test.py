@@ -8,6 +8,7 @@ import time
 import pytest
 
 from jobwrap.failures import JobwrapError
+from jobwrap.launch import pause
 from jobwrap.signals import ENDING, HANDED_ON, PAUSING, Signals
 
 MODULE = """
@@ -62,3 +63,20 @@ def test_what_must_happen_whole_does_although_an_import_in_it_has_put_the_end_of
         time.sleep(0.05)
         done = True
     assert done
+
+
+def test_a_stop_that_comes_while_all_are_still_being_woken_is_carried_out_too(signals, monkeypatch):
+    stops = []
+
+    def stopped(_keeper, wanted):
+        stops.append(wanted())
+        os.kill(os.getpid(), signal.SIGCONT)
+        if len(stops) == 1:
+            os.kill(os.getpid(), signal.SIGTSTP)
+        return 1.0
+
+    monkeypatch.setattr(pause, "pause", stopped)
+    stood = []
+    signals.stood = stood.append
+    os.kill(os.getpid(), signal.SIGTSTP)
+    assert (stops, stood) == ([True, True], [1.0, 1.0])
