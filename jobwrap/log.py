@@ -16,7 +16,6 @@ from jobwrap.record.exitrecord import utc
 from jobwrap.record.redact import Secrets
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-_PLAIN = "jobwrap: "
 
 
 class Log:
@@ -96,11 +95,7 @@ class Log:
             self._waiting.clear()
 
     def _say(self, event: str) -> None:
-        """One line for the person who reads stderr."""
-        try:
-            print(_PLAIN + self._secrets.clean(event), file=sys.stderr, flush=True)
-        except OSError:
-            pass  # nobody reads it; the record has it
+        say(self._secrets.clean(event))
 
     def _open_file(self, path: str) -> None:
         """Before the task could put something else in its place; that of an earlier start may have."""
@@ -112,6 +107,14 @@ class Log:
         except OSError as error:
             self._from = sys.maxsize
             self._say(f"the log {path} cannot be written: {error.strerror}")
+
+
+def say(sentence: str) -> None:
+    """One line for the person who reads stderr."""
+    try:
+        print(f"jobwrap: {sentence}", file=sys.stderr, flush=True)
+    except OSError:
+        pass  # nobody reads it; the record has it
 
 
 def _emitter(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from jobwrap.asked import Asked, read_asked
@@ -11,7 +10,7 @@ from jobwrap.control import Control
 from jobwrap.diagnose import Ending, as_end, diagnose, failed, unforeseen, with_infra_code
 from jobwrap.failures import JOBWRAP, JobwrapError
 from jobwrap.job.spec import Job
-from jobwrap.log import Log
+from jobwrap.log import Log, say
 from jobwrap.look_around import look_around
 from jobwrap.record import journal
 from jobwrap.record.exitrecord import ExitRecord
@@ -246,11 +245,3 @@ def _refuse(error: JobwrapError) -> int:
 
 def _runtime_name(plan: Plan) -> str:
     return plan.node.runtime.name if plan.node.runtime and plan.runtime else "jobwrap"
-
-
-def say(sentence: str) -> None:
-    """One line for the person who reads stderr."""
-    try:
-        print(f"jobwrap: {sentence}", file=sys.stderr, flush=True)
-    except OSError:
-        pass  # nobody reads it; the record has it
