@@ -36,9 +36,9 @@ class Squid(NamedTuple):
     log: Path
 
     def codes(self):
-        """TCP_MISS and the like, of each request in its order."""
+        """TCP_MISS and the like, of each request in its order, whoever closed the connection first."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
-        codes = [line.split()[3].partition("/")[0] for line in lines]
+        codes = [line.split()[3].partition("/")[0].removesuffix("_ABORTED") for line in lines]
         return [code for code in codes if code != "NONE_NONE"]  # a connection without a request
 
 
