@@ -75,22 +75,22 @@ def test_a_task_that_waits_for_files_of_its_image_is_stopped_too(task):
 
 
 def test_stopped_time_is_no_wall_time(task):
-    started = begin(task, "--time", "2")
+    started = begin(task, "--time", "5")
     stop(started)
-    time.sleep(2.5)
+    time.sleep(5.5)
     started.send_signal(signal.SIGUSR1)
     started.send_signal(signal.SIGCONT)
     assert task.jobwrap.end(started).record["end"]["failure"] == "task.failed"
 
 
 def test_time_that_the_task_runs_between_two_stops_is_wall_time(task):
-    started = begin(task, "--time", "1", "--grace", "0.2")
+    started = begin(task, "--time", "4", "--grace", "0.2")
     stop(started)
     time.sleep(0.5)
     started.send_signal(signal.SIGCONT)
     ran = task.jobwrap.end(started)
     assert ran.record["end"]["failure"] == "limit.time"
-    assert ran.record["usage"]["seconds"] - ran.record["usage"]["stopped_seconds"] >= 1
+    assert ran.record["usage"]["seconds"] - ran.record["usage"]["stopped_seconds"] >= 4
 
 
 @pytest.mark.parametrize("order", [(signal.SIGTERM, signal.SIGCONT), (signal.SIGCONT, signal.SIGTERM)])
@@ -104,10 +104,10 @@ def test_a_stopped_task_that_is_ended_goes_on_and_gets_the_signal(task, order):
 
 
 def test_the_grace_period_stands_still_too(task):
-    started = begin(task, "--grace", "1.5", before="trap '' TERM; ")
+    started = begin(task, "--grace", "4", before="trap '' TERM; ")
     started.terminate()
     stop(started)
-    time.sleep(2)
+    time.sleep(4.5)
     started.send_signal(signal.SIGUSR1)
     started.send_signal(signal.SIGCONT)
     assert task.jobwrap.end(started).code == 3

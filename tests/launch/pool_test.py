@@ -1,12 +1,13 @@
 """What a task of a real pool finds in its environment, and of its credentials."""
 
 import hashlib
+import json
 import subprocess
-import time
 
 import pytest
 
-from tests.condor_test import SIMPLE, condor, record_of, submit, submit_side, wait_for  # noqa: F401
+from tests.condor_test import SIMPLE, record_of, submit, submit_side, wait_for  # noqa: F401
+from tests.record.cause_pool_test import shared  # noqa: F401
 from tests.run_test import wait_for as wait_until
 
 pytestmark = pytest.mark.condor
@@ -32,8 +33,10 @@ def test_the_submit_files_environment_is_the_tasks(submit_side):  # noqa: F811
 PROXY_JOB = """
 transfer_input_files = job.sh
 x509userproxy = proxy.pem
-transfer_output_files = jobwrap-record.json, kept
-""" + SIMPLE.format(arguments="--image htc/debian:12 --credential x509 --output '*.*=kept/' -- sh job.sh")
+transfer_output_files = kept
+""" + SIMPLE.format(
+    arguments="--record {record} --image htc/debian:12 --credential x509 --output '*.*=kept/' -- sh job.sh"
+)
 # The task's part: says where its proxy is, waits until another is there, and tries to change it.
 PROXY_TASK = """
 echo $X509_USER_PROXY
@@ -57,12 +60,13 @@ def make_proxy(folder, name):
     return hashlib.sha256(content).hexdigest()
 
 
-def test_a_proxy_that_is_renewed_on_the_submit_side_is_new_inside_and_no_output(submit_side):  # noqa: F811
+def test_a_proxy_that_is_renewed_on_the_submit_side_is_new_inside_and_no_output(submit_side, shared):  # noqa: F811
     make_proxy(submit_side, "proxy.pem")
     (submit_side / "job.sh").write_text(PROXY_TASK)
-    cluster = submit(submit_side, PROXY_JOB)
-    wait_until(lambda: condor("condor_q", cluster, "-af", "JobStatus").strip() == "2")
-    time.sleep(3)  # nothing tells whether the task has begun; both sides of it are renewals
+    record = shared / "record.json"
+    submit(submit_side, PROXY_JOB.format(record=record))
+    # Of what is in use there is nothing on record before the task has run for a second.
+    wait_until(lambda: record.exists() and "usage" in json.loads(record.read_text()), 300)
     renewed = make_proxy(submit_side, "proxy.pem")
     wait_for(submit_side)
     said = (submit_side / "job.out").read_text().split()

@@ -10,7 +10,7 @@ from jobwrap.record.timing import lines
 from tests.record.making import a_record
 
 SPANS = ("before", "container_start", "held", "task", "container_end", "after")
-DELAY = 1.0
+DELAY = 4.0
 TIMING = {
     **{"before": 0.05, "container_start": 0.1, "held": 0.02, "task": 1.5},
     **{"container_end": 0.01, "after": 0.03, "added": 0.1},
@@ -72,7 +72,7 @@ def test_the_spans_of_a_run_add_up_and_the_wait_for_inputs_is_not_the_container_
     timing = ran.record["timing"]
     assert ran.code == 0
     assert timing["task"] >= 0.3
-    assert timing["container_start"] + timing["held"] >= DELAY
+    assert timing["container_start"] + timing["held"] >= DELAY - 0.1  # one of the clocks is read later
     assert timing["held"] > 0.001
     in_the_record = sum(timing[name] for name in SPANS) - timing["before"]
     assert in_the_record <= ran.record["seconds"] <= in_the_record + timing["before"] + 0.01
@@ -81,7 +81,7 @@ def test_the_spans_of_a_run_add_up_and_the_wait_for_inputs_is_not_the_container_
 
 @pytest.mark.node
 def test_a_task_that_was_killed_with_its_container_has_no_timing(jobwrap):
-    words = ("--timing", "--time", "0.5", "--grace", "0", "--image", "htc/debian:12")
+    words = ("--timing", "--time", "4", "--grace", "0", "--image", "htc/debian:12")
     ran = jobwrap.run(*words, "--", "sh", "-c", "trap '' TERM; sleep 60 & wait; wait")
     assert ran.record["end"]["failure"] == "limit.time"
     assert "timing" not in ran.record

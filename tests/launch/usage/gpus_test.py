@@ -21,7 +21,8 @@ SECOND = [(A, 3 << 30, 100, 3_500_000), (B, 1 << 30, 0, 5_000), (SLICE, 2 << 20,
 
 @pytest.fixture
 def driver(monkeypatch):
-    """Makes the driver's answers those of a function."""
+    """Makes the driver's answers those of a function, however much CPU they cost on this machine."""
+    monkeypatch.setattr(gpus, "_SHARE", 0)
     return lambda answer: monkeypatch.setattr(gpus, "_ask", answer)
 
 
@@ -64,8 +65,7 @@ def test_only_what_was_granted_is_told_however_it_is_named(driver, granted, ids)
     assert [each["id"] for each in use.result() or []] == ids
 
 
-def test_it_is_asked_late_and_rarely(driver, monkeypatch):
-    monkeypatch.setattr(gpus, "_SHARE", 0)  # however much CPU the answers cost on this machine
+def test_it_is_asked_late_and_rarely(driver):
     driver(lambda: FIRST)
     use = GpuUse(["0"])
     for at in range(100):
