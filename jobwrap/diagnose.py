@@ -109,6 +109,8 @@ def _no_word(end: TaskEnd, runtime: str, container: str, limit: float | None) ->
         return failed(terminated(end.ended_by))
     if end.over:  # it would never have stood
         return failed(end.over)
+    if end.timed_out:  # nor had it by the end of the grace period
+        return failed(JobwrapError("limit.time", seconds=limit, signal=int(signal.SIGKILL)))
     if not end.kept and not end.words:
         return failed(JobwrapError("site.exhausted", problem=f"what was to start {runtime} could not work"))
     return failed(runtime_failure(end.words, runtime, container), *last_words(end.words))

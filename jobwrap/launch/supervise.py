@@ -64,6 +64,7 @@ class Container:
         self._gate, self._signals, self._grace = gate, signals, grace
         self._words, words = os.pipe()
         self._heard = b""
+        self._held: list[int] = []  # signals for the task, until its container stands
         self._over: JobwrapError | None = None
         self._lost_at = NEVER
         self._adopts = False
@@ -134,15 +135,23 @@ class Container:
     def _hand_on(self, clock: Clock, watch: Watch) -> None:
         """Gives the task the signals that came, and those that its time and its use ask for."""
         for number in self._signals.take():
-            self._send(number)
+            self._held.append(number)
             if number in ENDING:
                 clock.ask_to_end()
         number = clock.due()
-        if number:
-            self._send(number)
+        if number == signal.SIGKILL:
+            self._keeper.send(number)  # for the whole container
+        elif number:
+            self._held.append(number)
         if watch.due() and watch.over and clock.ask_to_end():
-            self._send(signal.SIGTERM)
+            self._held.append(signal.SIGTERM)
             self._over = watch.over.failure
+        # A runtime that is still starting may swallow them, or end without a word.
+        while self._held and self._gate.said.started:
+            number = self._held.pop(0)
+            # The gate gets it itself, since not every runtime hands signals on.
+            if not self._gate.signal(number):
+                self._keeper.send(number)
 
     def _left(self, standing: Standing) -> float:
         if self._gate.said.started:
@@ -161,11 +170,6 @@ class Container:
         elif time.monotonic() >= self._lost_at:  # it hangs itself, where the runtime's program lies
             self._lost_at = NEVER
             os.kill(self._keeper.pid, signal.SIGKILL)
-
-    def _send(self, number: int) -> None:
-        # The gate gets it itself, since not every runtime hands signals on; KILL is for the whole container.
-        if number == signal.SIGKILL or not self._gate.signal(number):
-            self._keeper.send(number)
 
     def _end_unkept(self) -> None:
         """Somebody has killed the keeper: a task that would outlive jobwrap may not go on."""
