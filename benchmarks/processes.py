@@ -26,7 +26,14 @@ def below(jobwrap: int, but: str) -> list[int]:
     while todo:
         found.append(todo.pop())
         todo += children(found[-1])
-    return [pid for pid in found if Path(f"/proc/{pid}/comm").read_text().strip() != but]
+    return [pid for pid in found if name_of(pid) != but]
+
+
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""  # it has just ended
 
 
 def children(pid: int) -> list[int]:

@@ -82,14 +82,14 @@ def test_the_tasks_exit_code_is_the_jobs(submit_side):
 
 
 def test_an_evicted_jobs_record_says_that_the_batch_system_ended_it(submit_side):
-    (submit_side / "job.sh").write_text("test -e jobwrap-record.1.json && exit 0\ntouch started\nsleep 600\n")
+    (submit_side / "job.sh").write_text("test -e jobwrap-record.1.json && exit 0\nsleep 4714\n")
     text = SIMPLE.format(arguments="--image htc/debian:12 -- sh job.sh")
     cluster = submit(submit_side, text.replace("log =", "transfer_input_files = job.sh\nlog ="))
     deadline = time.monotonic() + 300
-    while "Job executing on host" not in (submit_side / "job.log").read_text():
+    # No command of the pool tells whether the task itself has begun, but it can be seen.
+    while subprocess.run(["pgrep", "-xf", "sleep 4714"], stdout=subprocess.DEVNULL, check=False).returncode:
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    time.sleep(2)  # no command tells whether the task itself has begun; both sides of it are evictions
     condor("condor_vacate_job", cluster)
     wait_for(submit_side)
     first = submit_side / "jobwrap-record.1.json"

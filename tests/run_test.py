@@ -196,7 +196,7 @@ def test_a_task_that_ignores_term_is_killed_after_the_grace_period(jobwrap):
 
 
 def test_a_task_that_runs_too_long_is_ended_by_name(jobwrap):
-    ran = jobwrap.run(*DEBIAN, "--time", "1", "--", "sleep", "60")
+    ran = jobwrap.run(*DEBIAN, "--time", "3", "--", "sleep", "60")
     assert (ran.code, ran.record["end"]["failure"]) == (143, "limit.time")
 
 

@@ -40,7 +40,7 @@ def run(*command, env=None, **more):
     """Runs the command with an empty environment unless one is given."""
     command = [str(word) for word in command]
     ran = subprocess.run(
-        command, env=env or {}, capture_output=True, text=True, timeout=120, check=False, **more
+        command, env=env or {}, capture_output=True, text=True, timeout=600, check=False, **more
     )
     seen.words(ran.stderr)
     return ran

@@ -16,37 +16,40 @@ pytestmark = pytest.mark.node
 SERVER = Path(__file__).parent / "fuse_tree.py"
 # A runtime before which the tree is told to lose what it had: after the choice, right before the launch.
 LATE = """#!/bin/sh
-sleep {delay}
+{wait}
 echo '{control}' >"{path}.new" && mv "{path}.new" "{path}"
 exec /usr/bin/apptainer "$@"
 """
+READ = """until grep -q '"phase": "task"' jobwrap-record.json; do sleep 0.1; done"""
 
 
 class Site:
-    """A site whose image tree is the sample one behind a FUSE mount, with a deadline of a second."""
+    """A site whose image tree is the sample one behind a FUSE mount, its deadline a second if it hangs."""
 
     def __init__(self, folder):
         self.control, self.cvmfs = folder / "control.json", folder / "cvmfs"
         self.path, self.file, self.runtime = self.cvmfs / OSG, folder / "site.json", folder / "apptainer"
         self.path.mkdir(parents=True)
         self.tell()
-        self.use("/usr/bin/apptainer")
         words = [sys.executable, SERVER, self.path, TREE, self.control]
         self.server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         assert self.server.stdout.readline() == "mounted\n"
 
-    def use(self, runtime):
-        node = {"cvmfs": str(self.cvmfs), "runtime": str(runtime), "deadline": 1}
+    def use(self, runtime, control):
+        deadline = 1 if control.get("mode") == "hang" else 20
+        node = {"cvmfs": str(self.cvmfs), "runtime": str(runtime), "deadline": deadline}
         self.file.write_text(json.dumps({"node": node}))
 
     def tell(self, **control):
         self.control.write_text(json.dumps(control))
+        self.use("/usr/bin/apptainer", control)
 
-    def tell_late(self, delay=0.5, **control):
-        """delay: seconds after which the image's needs have been read, too."""
-        self.runtime.write_text(LATE.format(delay=delay, control=json.dumps(control), path=self.control))
+    def tell_late(self, read=True, **control):
+        """read: when the image's needs have been read, too."""
+        wait = READ if read else ""
+        self.runtime.write_text(LATE.format(wait=wait, control=json.dumps(control), path=self.control))
         self.runtime.chmod(0o755)
-        self.use(self.runtime)
+        self.use(self.runtime, control)
 
     def end(self):
         self.server.kill()
@@ -115,15 +118,15 @@ def test_an_image_that_is_lost_between_choice_and_launch_is_named(site, jobwrap,
 
 def test_a_tree_that_fails_as_soon_as_the_image_is_pinned_is_the_sites_failure(site, jobwrap):
     """Whether or not its needs have been read by then."""
-    site.tell_late(delay=0, mode="eio")
+    site.tell_late(read=False, mode="eio")
     ran = run(jobwrap, site)
     assert (ran.code, ran.stdout, ran.record["end"]["who"]) == (69, "", "site")
 
 
-@pytest.mark.parametrize("delay", [0, 0.5])
-def test_a_tree_that_hangs_between_choice_and_launch_does_not_hang_jobwrap(site, jobwrap, tmp_path, delay):
+@pytest.mark.parametrize("read", [False, True])
+def test_a_tree_that_hangs_between_choice_and_launch_does_not_hang_jobwrap(site, jobwrap, tmp_path, read):
     """The runtime itself hangs there, and not even SIGKILL ends it before the mount goes."""
-    site.tell_late(delay=delay, mode="hang")
+    site.tell_late(read=read, mode="hang")
     start = time.monotonic()
     with (tmp_path / "out").open("wb") as out:
         process = jobwrap.start(
@@ -133,5 +136,5 @@ def test_a_tree_that_hangs_between_choice_and_launch_does_not_hang_jobwrap(site,
     assert 1 <= time.monotonic() - start < 40  # two looks, and the patience with what is to be killed
     assert jobwrap.record()["end"]["failure"] == "site.cvmfs_hung"
     assert f"{site.path} did not answer within 1 s" in (tmp_path / "out").read_text()
-    if delay:  # otherwise it is the look at the image that hangs first
+    if read:  # otherwise it is the look at the image that hangs first
         assert jobwrap.record()["usage"]["processes_stuck"] >= 1

@@ -25,7 +25,7 @@ class Site:
 
     def __init__(self, folder, url, log):
         self.served, self.cache, self.log = folder / "served", folder / "cache", log
-        self.settings = Settings(catalog=f"{url}/catalog.toml", cache=str(self.cache), deadline=4)
+        self.settings = Settings(catalog=f"{url}/catalog.toml", cache=str(self.cache), deadline=20)
         self.tree = Tree(folder / "cvmfs")
         for name in ("htc/new:1", "htc/old:1"):
             self.tree.add(name)
@@ -55,6 +55,11 @@ class Site:
         copy = {**copy, "asked": copy["asked"] - 3600, "right": copy["right"] - 3600}
         path.write_text(json.dumps(copy))
         return copy["right"]
+
+    def kill(self):
+        """Its server, which is gone afterwards."""
+        os.killpg(self.server.pid, signal.SIGKILL)
+        self.server.wait()
 
     def answers(self):
         """The status codes so far."""
@@ -95,7 +100,7 @@ def test_nothing_is_asked_for_a_job_that_names_no_name(site):
 @pytest.mark.parametrize(
     ("break_it", "why"),
     [
-        (lambda site: os.killpg(site.server.pid, signal.SIGKILL), "Connection refused"),
+        (lambda site: site.kill(), "Connection refused"),
         (lambda site: os.killpg(site.server.pid, signal.SIGSTOP), "took too long"),
         (lambda site: (site.served / "catalog.toml").unlink(), "it answers 404"),
         (lambda site: site.serve("[image"), "what came is no catalog: "),
@@ -152,7 +157,7 @@ def test_neither_a_password_nor_a_query_is_told(site):
     url = site.settings.catalog.replace("//", "//user:geheim@") + "?token=geheim"
     site.image(catalog=url)
     site.grow_old()
-    os.killpg(site.server.pid, signal.SIGKILL)
+    site.kill()
     assert "geheim" not in site.image(catalog=url).reasons[0]
     with pytest.raises(JobwrapError) as raised:
         site.image(catalog=url, cache="")

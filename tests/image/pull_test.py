@@ -206,9 +206,10 @@ def test_a_registrys_image_is_pulled_once_however_many_slots_ask(here, registry,
     said = [slot.communicate(timeout=120)[0].split(" ", 2) for slot in slots]
     assert {digest for digest, _, _ in said} == {"".join(here.objects()[0].parts[-2:])}
     assert {path for _, path, _ in said} == {str(here.objects()[0])}
-    assert sorted(reason.split(" was ")[1].split(" in ")[0].strip() for _, _, reason in said) == [
-        "pulled", "pulled by another slot of this node", "pulled by another slot of this node",
-    ]  # fmt: skip
+    how = [reason.split(" was ")[1] for _, _, reason in said]
+    assert sum(each.startswith("pulled in ") for each in how) == 1
+    assert sum(each.startswith("pulled by another slot of this node") for each in how) >= 1
+    assert all(each.startswith(("pulled", "in this node's cache")) for each in how)  # one may come late
     manifests = [line for line in log.read_text().splitlines() if line.startswith("GET /v2/test/image/mani")]
     assert len(manifests) == 1 and "manifests/sha256:" in manifests[0]
 

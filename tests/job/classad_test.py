@@ -221,7 +221,9 @@ def test_the_ads_of_a_real_schedd_startd_and_starter_read_as_htcondors_own_parse
         """+X = "a = \\"b\\" # c"\n+Y = {1, [ z = "C:\\dir" ]}\nqueue\n"""
     )
     subprocess.run(["condor_submit", "submit"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["condor_wait", "-wait", "60", "log"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["condor_wait", "-wait", "120", "log"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL
+    )
     job = reads_like_the_oracle((tmp_path / "job").read_text())
     assert job["x"] == 'a = "b" # c' and job["y"] == [1, {"z": "C:\\dir"}]
     machine = reads_like_the_oracle((tmp_path / "machine").read_text())

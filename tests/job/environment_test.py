@@ -79,7 +79,9 @@ def test_the_ad_reads_as_the_job_of_a_real_starter_sees_it(tmp_path, submit):
     lines = [f"executable = {program}", "should_transfer_files = yes", "log = log", submit, "queue"]
     (tmp_path / "submit").write_text("\n".join(lines) + "\n")
     subprocess.run(["condor_submit", "submit"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["condor_wait", "-wait", "60", "log"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["condor_wait", "-wait", "120", "log"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL
+    )
     text, argv, environ = json.loads((tmp_path / "seen").read_text())
     ad = parse_ad(text)
     assert list(arguments(ad)) == argv

@@ -105,7 +105,7 @@ def test_who_ignores_that_is_killed_after_the_grace_period(jobwrap, site):
 
 def test_a_record_that_was_lost_has_the_last_samples(jobwrap):
     started = jobwrap.start(*DEBIAN, "--", "sh", "-c", HOG.format(200, 60))
-    wait_for(lambda: "usage" in (jobwrap.record() or {}))
+    wait_for(lambda: (jobwrap.record() or {}).get("usage", {}).get("peak_memory", 0) >= 200 * MIB)
     started.kill()
     started.communicate()
     record = jobwrap.record()
