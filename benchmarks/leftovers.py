@@ -31,7 +31,7 @@ def count(but: Path) -> Count:
 
 def settled(before: Count, but: Path) -> Count:
     """The same a moment later: the last processes of the last job may still be on their way out."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while (now := count(but)).processes > before.processes and time.monotonic() < deadline:
         time.sleep(0.05)
     return now

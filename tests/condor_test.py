@@ -36,7 +36,7 @@ def submit(folder, text):
     return condor("condor_submit", "-terse", "job.sub", cwd=folder).split(" ")[0]
 
 
-def wait_for(folder, seconds=120):
+def wait_for(folder, seconds=600):
     condor("condor_wait", "-wait", seconds, folder / "job.log")
 
 

@@ -20,8 +20,11 @@ import ctypes, os, socket, sys
 libc = ctypes.CDLL(None, use_errno=True)
 ATTACH, DETACH, PIDFD_GETFD = 16, 17, 438
 for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()):
-    if "python" in open(f"/proc/{pid}/comm").read():
-        continue  # on the node itself: the test's own processes
+    try:
+        if "python" in open(f"/proc/{pid}/comm").read():
+            continue  # on the node itself: the test's own processes
+    except OSError:
+        continue  # a process that has just ended
     for way in ("mem", "environ", "fd"):
         try:
             os.listdir(f"/proc/{pid}/fd") if way == "fd" else open(f"/proc/{pid}/{way}", "rb").read(0)

@@ -76,9 +76,15 @@ def test_one_who_never_reads_does_not_hold_the_end_up_for_ever(monkeypatch):
         while True:
             os.write(write, bytes(4096))
     os.set_blocking(write, True)
-    told = carried(Tap(write, None, 1), b"one more")
+    tap = Tap(write, None, 1)
+    entry = os.dup(tap.entry)
+    tap.start()
+    os.write(entry, b"one more")
+    os.close(entry)
+    wait_for(lambda: tap._came)  # what is held up is its end, and not its beginning
+    tap.finish()
     os.close(read)
-    assert told == {"bytes": 8, "dropped": 8, "problem": "nobody read it"}
+    assert tap.told() == {"bytes": 8, "dropped": 8, "problem": "nobody read it"}
 
 
 def test_a_process_that_keeps_the_pipe_open_does_not_hold_the_end_up(tmp_path):

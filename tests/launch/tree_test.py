@@ -89,11 +89,14 @@ def test_with_hidepid_a_process_that_may_not_be_traced_is_told_to_be_hidden(dump
         import ctypes, os, time
         from jobwrap.launch.tree import find_below
         from jobwrap.launch.usage.processes import Processes
+        said, say = os.pipe()
         if not os.fork():
             ctypes.CDLL(None).prctl(4, {dumpable})  # PR_SET_DUMPABLE
             os.fork()
-            time.sleep(60)
-        time.sleep(0.5)
+            os.write(say, b"1")
+            time.sleep(600)
+        for _ in range(2):
+            os.read(said, 1)
         below = find_below(os.getpid())
         print(len(below.pids), below.hidden, Processes(os.getpid()).figures().processes)
     """
@@ -111,12 +114,12 @@ def test_in_the_proc_of_another_pid_namespace_nobody_is_taken_for_ours():
     assert told == "Below(pids=(), threads=0, hidden=True) []\n"
 
 
-# A chain of at most 100 processes, each of which starts the next; what is orphaned stays below the first.
+# A chain of at most 2000 processes, each of which starts the next; what is orphaned stays below the first.
 CHAIN = """
 import ctypes, os, time
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 print(1, flush=True)
-for _ in range(100):
+for _ in range(2000):
     time.sleep(0.01)
     if os.fork():
         time.sleep(60)
@@ -132,7 +135,7 @@ def test_a_signal_reaches_also_those_that_start_meanwhile():
         deadline = time.monotonic() + 30
         while {psutil.Process(pid).status() for pid in find_below(process.pid).pids} - {"zombie"}:
             assert time.monotonic() < deadline
-        assert len(find_below(process.pid).pids) < 99
+        assert len(find_below(process.pid).pids) < 1999
 
 
 def test_children_and_what_they_orphaned_are_killed_but_for_the_spared():

@@ -105,7 +105,7 @@ def test_errors_that_came_while_the_task_ran_are_evidence(before, after, evidenc
     assert compare([before], [after]) == evidence
 
 
-def state(mount, deadline=5.0):
+def state(mount, deadline=60.0):
     return look(["data.example.org"], str(mount.folder), deadline)[0]
 
 
@@ -176,11 +176,11 @@ def test_a_repository_that_hangs_costs_its_deadline_and_the_probe_holds_nothing_
     (mount.folder / "good.example.org/file").write_text("")
     held = os.open(mount.folder, os.O_RDONLY)
     before, start = children(), time.monotonic()
-    found = look(["data.example.org", "good.example.org"], str(mount.folder), 0.5)
+    found = look(["data.example.org", "good.example.org"], str(mount.folder), 3)
     took = time.monotonic() - start
     assert [each.state for each in found] == ["hung", "present"]
-    assert found[0].problem == "no answer within 0.5 s"
-    assert 0.5 <= took < 5
+    assert found[0].problem == "no answer within 3 s"
+    assert 3 <= took < 60
     (abandoned,) = children() - before
     (pipe,) = descriptors(abandoned) - {"/dev/null", found[0].path}
     assert pipe.startswith("pipe:") and pipe not in descriptors("self")

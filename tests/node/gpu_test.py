@@ -247,16 +247,18 @@ def test_nvidias_library_tells_memory_capability_and_slices(library):
 @pytest.mark.node
 def test_a_slice_is_confirmed_by_the_library_and_a_hung_one_costs_its_deadline(library):
     program = """if True:
+        import os
         from jobwrap.failures import JobwrapError
         from jobwrap.node.gpu import Gpus, verify
         for granted in ("MIG-dddddddd", "MIG-eeeeeeee"):
             try:
-                print(verify(Gpus("nvidia", (granted,), ("GPU-a",)), 0.5))
+                print(verify(Gpus("nvidia", (granted,), ("GPU-a",)), float(os.environ.get("DEADLINE", "60"))))
             except JobwrapError as error:
                 print(error.failure.name)
         """
     assert with_library(library, program).split() == ["None", "site.no_gpu"]
-    assert with_library(library, program, FAKE_NVML_HANGS="1").split() == ["site.gpu_broken"] * 2
+    hung = with_library(library, program, FAKE_NVML_HANGS="1", DEADLINE="0.5")
+    assert hung.split() == ["site.gpu_broken"] * 2
     assert with_library(library, program, FAKE_NVML_FAILS="1").split() == ["None"] * 2
 
 

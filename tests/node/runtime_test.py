@@ -115,7 +115,7 @@ def test_a_cvmfs_that_hangs_is_waited_for_once(programs, monkeypatch):
     environ = {"OSG_SINGULARITY_BINARY": "/link/singularity", "PATH": "/cvmfs/view/bin"}
     start = time.monotonic()
     found, rejected = find(programs, environ, deadline=0.2)
-    assert found is None and time.monotonic() - start < 10
+    assert found is None and time.monotonic() - start < 50
     assert rejected[0] == ("/link/singularity", "/link/singularity did not answer within 0.2 s")
     others = {why for _, why in rejected[1:-1]}
     assert others == {"not looked at, since /link/singularity did not answer within 0.2 s"}

@@ -199,13 +199,13 @@ def test_the_survey_follows_the_settings_of_the_site_as_a_run_does(mount, tmp_pa
     mount(mode="hang")
     site = tmp_path / "site.toml"
     site.write_text(
-        f'[node]\nruntime = "/usr/bin/true"\ncvmfs = "{mount.folder}"\ndeadline = "1s"\n'
+        f'[node]\nruntime = "/usr/bin/true"\ncvmfs = "{mount.folder}"\ndeadline = "3s"\n'
         'image_trees = ["/cvmfs/data.example.org"]\n'
     )
     lines = node("--site", str(site), "--repository=none.example.org").splitlines()
     assert "runtime   /usr/bin/true (the site's setting)" in lines
     assert [line for line in lines if line.startswith("cvmfs")] == [
-        "cvmfs     data.example.org: hung, no answer within 1 s",
+        "cvmfs     data.example.org: hung, no answer within 3 s",
         "cvmfs     none.example.org: missing",
     ]
 
@@ -216,14 +216,14 @@ def test_a_hung_cvmfs_costs_its_deadline_and_nothing_more(mount):
     start = time.monotonic()
     lines = node(
         "--repository=data.example.org",
-        "--deadline=2",
+        "--deadline=15",
         CVMFS_BASE=str(mount.folder),
         _CONDOR_SCRATCH_DIR="/tmp",
     ).splitlines()
     took = time.monotonic() - start
-    assert "cvmfs     data.example.org: hung, no answer within 2 s" in lines
+    assert "cvmfs     data.example.org: hung, no answer within 15 s" in lines
     assert "cvmfs     singularity.opensciencegrid.org: missing" in lines
-    assert 2 <= took < 4
+    assert 15 <= took < 30
 
 
 CONFIGURATION = """
@@ -271,7 +271,7 @@ def test_a_real_startd_advertises_what_it_prints(tmp_path):
     environ = {**os.environ, "CONDOR_CONFIG": str(configuration)}
     asked = ["HAS_SINGULARITY", "HAS_CVMFS_data_example_org", "Microarch", "JobwrapVersion"]
     with subprocess.Popen(["condor_master", "-f"], env=environ, stdout=subprocess.DEVNULL) as master:
-        end, seen = time.monotonic() + 60, ""
+        end, seen = time.monotonic() + 300, ""
         while "true" not in seen and time.monotonic() < end:
             time.sleep(0.2)
             command = ["condor_status", "-af:t", *asked]

@@ -37,10 +37,10 @@ def ended(submit_side, shared):  # noqa: F811
     def ended(*command):
         path = shared / "record.json"
         cluster = submit(submit_side, JOB.format(record=path))
-        wait_for(lambda: path.exists() and json.loads(path.read_text())["phase"] == "task")
+        wait_for(lambda: path.exists() and json.loads(path.read_text())["phase"] == "task", 300)
         condor(*command, cluster)
         finish = [submit_side / "jobwrap", "record", "finish", path]
-        wait_for(lambda: subprocess.run(finish, check=False).returncode == 0)
+        wait_for(lambda: subprocess.run(finish, check=False).returncode == 0, 300)
         subprocess.run(["condor_rm", cluster], check=False, capture_output=True)
         record = json.loads(path.read_text())
         assert problems(record) == []

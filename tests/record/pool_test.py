@@ -28,7 +28,7 @@ HELD = 5
 def ad_of(cluster, command="condor_history"):
     """The job's ad; into the history it comes a moment after its end."""
     words = ["-limit", "1"] if command == "condor_history" else []
-    return json.loads(wait_until(lambda: condor(command, cluster, "-json", *words).strip()))[0]
+    return json.loads(wait_until(lambda: condor(command, cluster, "-json", *words).strip(), 300))[0]
 
 
 def test_the_job_ad_has_what_jobwrap_found_when_the_job_has_ended(submit_side):  # noqa: F811
@@ -47,7 +47,7 @@ def test_the_job_ad_has_what_jobwrap_found_when_the_job_has_ended(submit_side): 
 
 def test_a_job_that_only_its_user_can_mend_is_held_with_the_reason(submit_side):  # noqa: F811
     cluster = submit(submit_side, JOB.format(arguments="--image htc/none:1 -- true"))
-    wait_until(lambda: ad_of(cluster, "condor_q").get("JobStatus") == HELD)
+    wait_until(lambda: ad_of(cluster, "condor_q").get("JobStatus") == HELD, 300)
     reason = ad_of(cluster, "condor_q")["HoldReason"]
     condor("condor_rm", cluster)
     assert "image.not_found: there is no image htc/none:1" in reason

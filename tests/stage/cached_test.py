@@ -64,7 +64,9 @@ def test_sixteen_jobs_at_once_make_one_download_and_none_a_copy_and_leave_nothin
     assert sorted(each["cache"] for (each,) in transfers) == ["hit"] * 15 + ["miss"]
     assert {each["path"] for (each,) in transfers} == {node.cache.path_of(SHA256)}
     assert all(os.listdir(slot.scratch) == ["jobwrap-record.json"] for slot in slots)
-    assert leftovers.settled(before, node.folder) == before
+    after = leftovers.settled(before, node.folder)
+    assert after.processes <= before.processes  # one that was there before may have ended
+    assert (after.mounts, after.files) == (before.mounts, before.files)
 
 
 def test_the_next_job_finds_it_without_a_download_and_its_record_says_so(node):

@@ -171,7 +171,7 @@ def test_outputs_are_delivered_when_the_job_says(jobwrap, tmp_path, when, code, 
 
 @pytest.mark.node
 def test_outputs_after_the_time_limit_are_those_of_a_failure(jobwrap, tmp_path):
-    words = ("--output-on", "failure", "--time", "1", "--grace", "1", "--output", f"log={tmp_path}/kept")
+    words = ("--output-on", "failure", "--time", "3", "--grace", "1", "--output", f"log={tmp_path}/kept")
     ran = jobwrap.run(*DEBIAN, *words, "--", "sh", "-c", "echo x > log; sleep 60")
     assert ran.record["end"]["failure"] == "limit.time"
     assert (tmp_path / "kept").read_text() == "x\n"

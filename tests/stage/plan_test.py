@@ -23,7 +23,7 @@ def cache(tmp_path):
     return Cache(str(folder), ours=True)
 
 
-def plan(*inputs, cache=None, here=False, deadline=5.0):
+def plan(*inputs, cache=None, here=False, deadline=60.0):
     settings = Settings(cache=cache.folder if cache else "", deadline=deadline)
     return plan_staging(Job(("x",), inputs=inputs, scratch="/scratch", here=here), "/cvmfs", settings, {})
 

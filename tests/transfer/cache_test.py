@@ -15,7 +15,7 @@ from jobwrap.failures import JobwrapError
 from jobwrap.transfer.cache import SEAL, Cache, open_caches
 from jobwrap.transfer.cachecare import entries, is_right, make_room, sweep
 from jobwrap.transfer.fetch import Fetching, Wanted, fetch_all, find_cached
-from tests.transfer.conftest import SWIFT
+from tests.transfer.conftest import HASTY, SWIFT
 from tests.transfer.fault_server import CONTENT, SHA256
 
 RIGHT = ("sha256", SHA256)
@@ -38,8 +38,8 @@ def put(cache, content):
     return held.digest
 
 
-def fetch(faults, cache, way, tmp_path, checksum=RIGHT, shared=False):
-    options = SWIFT._replace(cache=cache.folder)
+def fetch(faults, cache, way, tmp_path, checksum=RIGHT, shared=False, **more):
+    options = SWIFT._replace(cache=cache.folder, **more)
     wanted = Wanted("x", (f"{faults.url}/{way}",), checksum, str(tmp_path / "x"), shared=shared)
     return fetch_all([wanted], options)[0]
 
@@ -167,7 +167,7 @@ def test_a_file_that_does_not_fit_comes_past_the_cache(faults, cache, tmp_path):
 
 def test_a_slot_that_stands_still_with_its_claim_is_passed_by(faults, cache, tmp_path):
     claim = cache.claim(SHA256)
-    fetched = fetch(faults, cache, "ok", tmp_path)
+    fetched = fetch(faults, cache, "ok", tmp_path, **HASTY["stall"])
     assert (fetched.cache, (tmp_path / "x").read_bytes()) == ("", CONTENT)
     claim.drop()
 
@@ -177,9 +177,10 @@ def test_a_slot_that_has_all_of_it_and_waits_for_its_disk_is_waited_for(faults, 
     os.write(claim.file, CONTENT)
     os.fchmod(claim.file, 0o444)
     wanted = Wanted("x", (f"{faults.url}/ok",), RIGHT, str(tmp_path / "x"))
-    fetching, seen = Fetching([wanted], SWIFT._replace(cache=cache.folder)), []
+    options = SWIFT._replace(cache=cache.folder, ramp_up=1.0, window=1.0)
+    fetching, seen = Fetching([wanted], options), []
     fetching.progress = seen.append
-    end = time.monotonic() + 3 * (SWIFT.ramp_up + SWIFT.window)
+    end = time.monotonic() + 1.5 * (options.ramp_up + options.window)
     while time.monotonic() < end:
         assert fetching.read(0.1) is None
     claim.keep(SHA256)

@@ -21,10 +21,13 @@ from jobwrap.transfer.protocols import http, local
 __all__ = ["http", "inbound", "local", "outbound"]
 
 SERVER = Path(__file__).with_name("fault_server.py")
-# As the defaults, but a test does not wait for long.
+# As the defaults, but a test does not wait for long; a machine that stands still for a moment costs no try.
 SWIFT = Options(
-    attempts=3, pause=0.02, longest_pause=3, connect=3, answer=1.0, ramp_up=0.2, window=0.6, deadline=20
+    attempts=3, pause=0.02, longest_pause=3, connect=20, answer=20, ramp_up=10, window=20, deadline=120
 )
+# By the way of a server that never gets on: what of SWIFT has to be short, so that it is soon given up.
+_STALLED = {"ramp_up": 0.2, "window": 0.6}
+HASTY = {"silent": {"answer": 1.0}, "drip": _STALLED, "stall": _STALLED}
 
 
 class Asked(NamedTuple):

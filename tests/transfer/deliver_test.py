@@ -12,7 +12,7 @@ from jobwrap.transfer.deliver import Delivering, Parcel, deliver
 from jobwrap.transfer.fetch import Cancelled
 from jobwrap.transfer.source import Source
 from tests.servers import serving
-from tests.transfer.conftest import SWIFT
+from tests.transfer.conftest import HASTY, SWIFT
 from tests.transfer.fault_server import CONTENT, SHA256
 
 
@@ -106,7 +106,7 @@ def test_a_redirect_is_followed_with_the_body(tmp_path, faults):
 
 def test_a_silent_server_ends_in_time(output, faults):
     with pytest.raises(JobwrapError, match="too long"):
-        deliver(str(output), f"{faults.url}/silent", SWIFT._replace(attempts=1))
+        deliver(str(output), f"{faults.url}/silent", SWIFT._replace(attempts=1, **HASTY["silent"]))
 
 
 def test_a_delivery_to_a_path_that_is_cancelled_leaves_nothing(tmp_path):

@@ -316,11 +316,12 @@ def forget(request):
 
 @way
 def slowly(request):
-    """At about 500 kB/s."""
+    """At about 500 kB/s, divided by the number that the path may end in."""
+    pause = 0.06 * int(request.path.partition("/slowly/")[2] or 1)
     request.head()
     for at in range(0, SIZE, 30_000):
         request.send(CONTENT[at : at + 30_000])
-        time.sleep(0.06)
+        time.sleep(pause)
 
 
 def director(request):

@@ -7,7 +7,7 @@ import pytest
 
 from jobwrap.failures import JobwrapError
 from jobwrap.transfer.fetch import Wanted, fetch_all, probe_all
-from tests.transfer.conftest import SWIFT, misbehaving
+from tests.transfer.conftest import HASTY, SWIFT, misbehaving
 from tests.transfer.fault_server import CONTENT, HALF, OTHER, SHA256
 
 RIGHT = ("sha256", SHA256)
@@ -84,23 +84,26 @@ def test_a_file_that_changes_in_between_comes_whole_and_new(faults, here):
 def test_a_server_that_fails_again_and_again_is_unreachable(way, why, faults, here):
     started = time.monotonic()
     with pytest.raises(JobwrapError) as raised:
-        here.fetch(f"{faults.url}/{way}", options=SWIFT._replace(attempts=2))
+        here.fetch(f"{faults.url}/{way}", options=SWIFT._replace(attempts=2, **HASTY.get(way, {})))
     assert raised.value.failure.name == "input.unreachable"
     assert why in raised.value.sentence
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
     assert len(faults.asked()) == 2
     assert os.listdir(here.folder) == []
 
 
 @pytest.mark.parametrize("way", ["drip", "stall", "silent"])
 def test_the_next_place_is_tried_after_one_that_stalls(way, faults, here):
-    fetched = here.fetch(f"{faults.url}/{way}", f"{faults.url}/ok", options=SWIFT._replace(attempts=1))
+    options = SWIFT._replace(attempts=1, **HASTY[way])
+    fetched = here.fetch(f"{faults.url}/{way}", f"{faults.url}/ok", options=options)
     assert here.content() == CONTENT
     assert fetched.source == f"{faults.url}/ok"
 
 
 def test_a_transfer_that_is_slow_and_not_too_slow_comes(faults, here):
-    here.fetch(f"{faults.url}/slowly", options=SWIFT._replace(window=2.0))
+    # Its rate is looked at before its end, over a time that is longer than a machine's moment.
+    options = SWIFT._replace(ramp_up=0.2, window=1.6, slowest=10_000)
+    here.fetch(f"{faults.url}/slowly", options=options)
     assert here.content() == CONTENT
 
 
@@ -234,8 +237,8 @@ def test_the_first_that_fails_ends_the_others(faults, tmp_path):
     wanted.append(Wanted("none", (f"{faults.url}/status/404",), None, str(tmp_path / "none")))
     started = time.monotonic()
     with pytest.raises(JobwrapError, match="input none"):
-        fetch_all(wanted, SWIFT._replace(ramp_up=30))
-    assert time.monotonic() - started < 10
+        fetch_all(wanted, SWIFT._replace(ramp_up=600, deadline=600))
+    assert time.monotonic() - started < 60
     assert os.listdir(tmp_path) == []
 
 

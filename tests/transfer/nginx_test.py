@@ -7,6 +7,7 @@ import pytest
 
 from jobwrap.failures import JobwrapError
 from jobwrap.transfer.fetch import Wanted, fetch_all
+from tests.run_test import wait_for
 
 pytestmark = pytest.mark.node
 
@@ -29,4 +30,5 @@ def test_what_is_not_there_is_asked_for_once(nginx, tmp_path):
     with pytest.raises(JobwrapError, match="404") as raised:
         fetch_all([Wanted("x", (nginx.url + "/none",), None, str(tmp_path / "x"))])
     assert raised.value.failure.name == "input.not_found"
+    wait_for(nginx.requests)  # it writes its log after the answer
     assert [request.status for request in nginx.requests()] == [404]

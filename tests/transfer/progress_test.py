@@ -55,8 +55,8 @@ def test_elsewhere_what_is_quick_is_not_told_and_what_is_slow_ever_more_rarely()
 
 def test_a_slow_transfer_tells_how_far_it_is(faults, tmp_path):
     seen = []
-    wanted = [Wanted("x", (f"{faults.url}/slowly",), None, str(tmp_path / "x"))]
-    fetch_all(wanted, SWIFT._replace(window=2.0), progress=seen.append)
+    wanted = [Wanted("x", (f"{faults.url}/slowly/2",), None, str(tmp_path / "x"))]
+    fetch_all(wanted, SWIFT, progress=seen.append)
     assert all(one.of_bytes == len(CONTENT) for one in seen)
     assert seen[0].bytes < seen[-1].bytes < len(CONTENT)
 

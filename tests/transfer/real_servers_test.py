@@ -14,16 +14,16 @@ import pytest
 from jobwrap.failures import JobwrapError
 from jobwrap.transfer.deliver import deliver
 from jobwrap.transfer.fetch import Wanted, fetch_all, probe_all
+from tests.run_test import wait_for
 from tests.servers import free_port, running, serving
 from tests.transfer.conftest import SWIFT, misbehaving
 from tests.transfer.fault_server import CONTENT, OTHER, SHA256
 
 pytestmark = pytest.mark.node
 RIGHT = ("sha256", SHA256)
-PATIENT = SWIFT._replace(answer=20, ramp_up=5, window=5)
 
 
-def fetch(place, tmp_path, options=PATIENT, checksum=None, more=()):
+def fetch(place, tmp_path, options=SWIFT, checksum=None, more=()):
     (fetched,) = fetch_all([Wanted("x", (place, *more), checksum, str(tmp_path / "x"))], options)
     return fetched
 
@@ -68,23 +68,24 @@ def test_a_squid_is_asked_and_has_it_the_second_time(nginx, tmp_path):
     (nginx.root / "file").write_bytes(CONTENT)
     os.utime(nginx.root / "file", (1e9, 1e9))  # old: squid takes it for fresh
     with squid(tmp_path / "squid") as proxy:
-        options = PATIENT._replace(proxies=(proxy.url,))
+        options = SWIFT._replace(proxies=(proxy.url,))
         for _ in range(2):
             fetch(f"{nginx.url}/file", tmp_path, options, RIGHT)
-        assert len(nginx.requests()) == 1
-    assert proxy.codes() == ["TCP_MISS", "TCP_MEM_HIT"]
+        assert len(wait_for(nginx.requests)) == 1
+    first, second = proxy.codes()
+    assert first == "TCP_MISS" and second.endswith("HIT")  # from memory only once squid has let go of it
 
 
 def test_a_squid_that_refuses_is_passed_by(nginx, tmp_path):
     (nginx.root / "file").write_bytes(CONTENT)
     with squid(tmp_path / "squid", "http_access deny all") as proxy:
-        fetched = fetch(f"{nginx.url}/file", tmp_path, PATIENT._replace(proxies=(proxy.url,)), RIGHT)
+        fetched = fetch(f"{nginx.url}/file", tmp_path, SWIFT._replace(proxies=(proxy.url,)), RIGHT)
     assert fetched.attempts == 1 and "TCP_DENIED" in proxy.codes()
 
 
 def test_a_squid_that_is_not_there_is_passed_by(nginx, tmp_path):
     (nginx.root / "file").write_bytes(CONTENT)
-    options = PATIENT._replace(proxies=(f"http://127.0.0.1:{free_port()}",))
+    options = SWIFT._replace(proxies=(f"http://127.0.0.1:{free_port()}",))
     assert fetch(f"{nginx.url}/file", tmp_path, options, RIGHT).attempts == 1
 
 
@@ -92,7 +93,7 @@ def test_a_wrong_copy_in_a_squid_is_passed_by(nginx, tmp_path):
     (nginx.root / "file").write_bytes(OTHER)
     os.utime(nginx.root / "file", (1e9, 1e9))
     with squid(tmp_path / "squid") as proxy:
-        options = PATIENT._replace(proxies=(proxy.url,))
+        options = SWIFT._replace(proxies=(proxy.url,))
         fetch(f"{nginx.url}/file", tmp_path, options)
         (nginx.root / "file").write_bytes(CONTENT)
         assert fetch(f"{nginx.url}/file", tmp_path, options, RIGHT).attempts == 2
@@ -102,7 +103,7 @@ def test_a_wrong_copy_in_a_squid_is_passed_by(nginx, tmp_path):
 def test_no_squid_is_asked_for_what_is_excepted(nginx, tmp_path):
     (nginx.root / "file").write_bytes(CONTENT)
     with squid(tmp_path / "squid") as proxy:
-        fetch(f"{nginx.url}/file", tmp_path, PATIENT._replace(proxies=(proxy.url,), no_proxy=("127.0.0.1",)))
+        fetch(f"{nginx.url}/file", tmp_path, SWIFT._replace(proxies=(proxy.url,), no_proxy=("127.0.0.1",)))
         assert proxy.codes() == []
 
 
@@ -121,7 +122,7 @@ def test_xrootd_without_the_file_says_so(xrootd, tmp_path):
     url, _ = xrootd
     for ask in (fetch_all, probe_all):
         with pytest.raises(JobwrapError, match="no such file") as raised:
-            ask([Wanted("x", (f"{url}//none",), None, str(tmp_path / "x"))], PATIENT)
+            ask([Wanted("x", (f"{url}//none",), None, str(tmp_path / "x"))], SWIFT)
         assert raised.value.failure.name == "input.not_found"
     assert not (tmp_path / "x").exists()
 
@@ -130,7 +131,7 @@ def test_xrootd_takes_a_file(xrootd, tmp_path):
     url, root = xrootd
     (tmp_path / "output").write_bytes(CONTENT)
     for _ in range(2):
-        deliver(str(tmp_path / "output"), f"{url}//new/file", PATIENT)
+        deliver(str(tmp_path / "output"), f"{url}//new/file", SWIFT)
     assert (root / "new/file").read_bytes() == CONTENT
 
 
@@ -142,7 +143,8 @@ def test_a_token_does_not_become_an_argument(xrootd, tmp_path):
 
 def test_an_xrootd_that_is_not_there_is_unreachable(tmp_path):
     with pytest.raises(JobwrapError) as raised:
-        fetch(f"root://127.0.0.1:{free_port()}//file", tmp_path, PATIENT._replace(attempts=1, answer=5))
+        options = SWIFT._replace(attempts=1, connect=3, answer=5)
+        fetch(f"root://127.0.0.1:{free_port()}//file", tmp_path, options)
     assert raised.value.failure.name == "input.unreachable"
 
 
@@ -151,7 +153,7 @@ def test_an_xrootd_that_is_not_there_is_unreachable(tmp_path):
 
 def test_s3_takes_a_file_and_gives_it_back(s3, tmp_path):
     (tmp_path / "output").write_bytes(CONTENT)
-    deliver(str(tmp_path / "output"), "s3://data/folder/a file+1", PATIENT)
+    deliver(str(tmp_path / "output"), "s3://data/folder/a file+1", SWIFT)
     fetched = fetch("s3://data/folder/a file+1", tmp_path)
     assert (tmp_path / "x").read_bytes() == CONTENT
     assert fetched.checksum == RIGHT
@@ -162,7 +164,7 @@ def test_s3_takes_a_large_file_in_parts(s3, tmp_path, monkeypatch):
     monkeypatch.setattr("jobwrap.transfer.protocols.s3parts.PART", 5 << 20)
     content = os.urandom(12 << 20)
     (tmp_path / "output").write_bytes(content)
-    deliver(str(tmp_path / "output"), "s3://data/large", PATIENT)
+    deliver(str(tmp_path / "output"), "s3://data/large", SWIFT)
     fetch("s3://data/large", tmp_path)
     assert (tmp_path / "x").read_bytes() == content
 
@@ -172,7 +174,7 @@ def test_a_failed_upload_in_parts_leaves_none_there(s3, tmp_path, monkeypatch):
     monkeypatch.setattr("jobwrap.transfer.protocols.s3parts.PART", 1 << 20)  # S3 wants 5 MiB at least
     (tmp_path / "output").write_bytes(bytes(3 << 20))
     with pytest.raises(JobwrapError):
-        deliver(str(tmp_path / "output"), "s3://data/bad", PATIENT._replace(attempts=1))
+        deliver(str(tmp_path / "output"), "s3://data/bad", SWIFT._replace(attempts=1))
     listed = subprocess.run(["curl", "-sf", f"{s3}/data?uploads"], check=True, capture_output=True).stdout
     assert b"<Upload>" not in listed
 
@@ -214,13 +216,13 @@ def test_a_plugin_brings_a_file(plugin, nginx, tmp_path):
 def test_a_plugin_takes_a_file(plugin, tmp_path):
     (tmp_path / "output").write_bytes(CONTENT)
     with serving(tmp_path / "dav", dav=True) as server:
-        deliver(str(tmp_path / "output"), f"{server.url}/file", PATIENT)
+        deliver(str(tmp_path / "output"), f"{server.url}/file", SWIFT)
         assert (server.root / "file").read_bytes() == CONTENT
 
 
 def test_what_a_plugin_says_of_its_failure_is_told(plugin, nginx, tmp_path):
     with pytest.raises(JobwrapError, match="404") as raised:
-        fetch(f"{nginx.url}/none", tmp_path, PATIENT._replace(attempts=1))
+        fetch(f"{nginx.url}/none", tmp_path, SWIFT._replace(attempts=1))
     assert raised.value.failure.name == "input.unreachable"
 
 
@@ -244,7 +246,7 @@ def test_a_place_on_a_mount_that_hangs_is_left_for_the_next(tmp_path):
     process = subprocess.Popen([sys.executable, fuse, mount, control], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout.readline().strip() == "mounted"
-        options = PATIENT._replace(answer=0.5, attempts=1)
+        options = SWIFT._replace(answer=0.5, attempts=1)
         fetched = fetch(f"{mount}/file", tmp_path, options, more=(str(data),))
         assert fetched.source == str(data)
         assert "took too long" in fetched.skipped[0][1]

@@ -7,7 +7,7 @@ import pytest
 from jobwrap.failures import JobwrapError
 from jobwrap.transfer.deliver import deliver
 from jobwrap.transfer.fetch import Wanted, fetch_all
-from tests.transfer.conftest import SWIFT, make_certificate, misbehaving
+from tests.transfer.conftest import HASTY, SWIFT, make_certificate, misbehaving
 from tests.transfer.fault_server import CONTENT, SHA256
 
 RIGHT = ("sha256", SHA256)
@@ -47,7 +47,7 @@ def test_a_file_comes_over_tls(way, secure, options, tmp_path):
 )
 def test_a_server_that_fails_over_tls_ends_in_time(way, why, secure, options, tmp_path):
     with pytest.raises(JobwrapError, match=why):
-        fetch(f"{secure.url}/{way}", options._replace(attempts=1), tmp_path)
+        fetch(f"{secure.url}/{way}", options._replace(attempts=1, **HASTY.get(way, {})), tmp_path)
 
 
 def test_a_certificate_that_nobody_signed_is_refused_at_once(secure, tmp_path):

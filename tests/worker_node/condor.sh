@@ -15,11 +15,11 @@ ready() {
         condor_q -all -af ClusterId >/dev/null 2>&1 &&
         [[ -n $(condor_status -schedd -af Name 2>/dev/null) ]]
 }
-deadline=$((SECONDS + 60))
+deadline=$((SECONDS + 300))
 until ready; do
     ((SECONDS < deadline)) || {
         tail -n 20 /var/log/condor/*Log >&2
-        echo "worker-node: the HTCondor pool takes no jobs after 60 s" >&2
+        echo "worker-node: the HTCondor pool takes no jobs after 300 s" >&2
         exit 125
     }
     sleep 0.1
