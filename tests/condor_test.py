@@ -5,13 +5,13 @@ import json
 import random
 import shutil
 import subprocess
-import time
 
 import jsonschema
 import pytest
 
 from tests import seen
 from tests.conftest import REPO
+from tests.run_test import wait_for as wait_until
 from tests.servers import serving
 
 pytestmark = pytest.mark.condor
@@ -85,11 +85,9 @@ def test_an_evicted_jobs_record_says_that_the_batch_system_ended_it(submit_side)
     (submit_side / "job.sh").write_text("test -e jobwrap-record.1.json && exit 0\nsleep 4714\n")
     text = SIMPLE.format(arguments="--image htc/debian:12 -- sh job.sh")
     cluster = submit(submit_side, text.replace("log =", "transfer_input_files = job.sh\nlog ="))
-    deadline = time.monotonic() + 300
     # No command of the pool tells whether the task itself has begun, but it can be seen.
-    while subprocess.run(["pgrep", "-xf", "sleep 4714"], stdout=subprocess.DEVNULL, check=False).returncode:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    task = ["pgrep", "-xf", "sleep 4714"]
+    wait_until(lambda: subprocess.run(task, stdout=subprocess.DEVNULL, check=False).returncode == 0, 300)
     condor("condor_vacate_job", cluster)
     wait_for(submit_side)
     first = submit_side / "jobwrap-record.1.json"

@@ -146,7 +146,10 @@ class Container:
         if watch.due() and watch.over and clock.ask_to_end():
             self._held.append(signal.SIGTERM)
             self._over = watch.over.failure
-        # A runtime that is still starting may swallow them, or end without a word.
+        self._give()
+
+    def _give(self) -> None:
+        """What is held, once the container stands: until then, the runtime may swallow it or end of it."""
         while self._held and self._gate.said.started:
             number = self._held.pop(0)
             # The gate gets it itself, since not every runtime hands signals on.

@@ -9,8 +9,13 @@ from tests.run_test import wait_for
 
 pytestmark = pytest.mark.node
 DEBIAN = ("--image", "htc/debian:12")
-# A runtime that takes its time; a signal to it ends it without a word.
-SLOW = '#!/bin/sh\ntouch starting; until [ -e go ]; do sleep 0.1; done\nexec /usr/bin/apptainer "$@"\n'
+# A runtime that takes its time. It swallows TERM, and of another signal it ends without a word.
+SLOW = """#!/bin/sh
+trap : TERM
+touch starting
+until [ -e go ]; do sleep 0.1; done
+exec /usr/bin/apptainer "$@"
+"""
 
 
 @pytest.fixture
@@ -30,26 +35,28 @@ def start(jobwrap, *words):
     return started
 
 
+def stand(jobwrap, started):
+    """Lets the container stand; the run's end."""
+    (jobwrap.scratch / "go").touch()
+    return jobwrap.end(started)
+
+
 def test_a_users_signal_is_the_tasks_once_its_container_stands(jobwrap, slow):
     started = start(jobwrap, *slow)
     started.send_signal(signal.SIGUSR1)
-    (jobwrap.scratch / "go").touch()
-    ran = jobwrap.end(started)
+    ran = stand(jobwrap, started)
     assert (ran.code, ran.record["end"]["of"], ran.record["end"]["failure"]) == (138, "task", "task.killed")
 
 
 def test_what_ends_the_job_ends_it_before_the_grace_period_is_over(jobwrap, slow):
     started = start(jobwrap, *slow, "--grace", "60")
     started.terminate()
-    (jobwrap.scratch / "go").touch()
-    ran = jobwrap.end(started)
+    ran = stand(jobwrap, started)
     assert (ran.code, ran.record["end"]["failure"]) == (143, "batch.terminated")
 
 
 def test_the_end_of_its_time_is_the_tasks_too(jobwrap, slow):
-    started = start(jobwrap, *slow, "--grace", "60", "--time", "0.001")
-    (jobwrap.scratch / "go").touch()
-    ran = jobwrap.end(started)
+    ran = stand(jobwrap, start(jobwrap, *slow, "--grace", "60", "--time", "0.001"))
     assert (ran.code, ran.record["end"]["of"], ran.record["end"]["failure"]) == (143, "task", "limit.time")
 
 

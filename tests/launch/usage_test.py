@@ -10,9 +10,8 @@ pytestmark = pytest.mark.node
 DEBIAN = ("--image", "htc/debian:12")
 MIB = 1 << 20
 # Of two processes one has so many MiB, as tail keeps a line that has no end, and both wait for the third.
-HOG = "head -c {}M /dev/zero | tail | sleep {}"
-# The same, until it is told to go on.
-HELD = "head -c {}M /dev/zero | tail | until [ -e go ]; do sleep 0.1; done"
+HOG = "head -c {}M /dev/zero | tail | {}"
+LONG, TOLD = "sleep 60", "until [ -e go ]; do sleep 0.1; done"
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def site(tmp_path):
 
 
 def test_the_record_has_what_the_task_used(jobwrap):
-    task = f"head -c 50M /dev/urandom > out; {HELD.format(200)}; rm out"
+    task = f"head -c 50M /dev/urandom > out; {HOG.format(200, TOLD)}; rm out"
     started = jobwrap.start(*DEBIAN, "--", "sh", "-c", task)
     usage = held_until_seen(jobwrap, started, peak_memory=200 * MIB, peak_disk=50 * MIB)
     assert 200 * MIB <= usage["peak_memory"] < 260 * MIB
@@ -53,9 +52,10 @@ def held_until_seen(jobwrap, started, **least):
 
 
 def test_a_task_of_less_than_a_second_is_not_sampled(jobwrap):
-    usage = jobwrap.run(*DEBIAN, "--", "true").record["usage"]
+    record = jobwrap.run(*DEBIAN, "--", "true").record
+    usage = record["usage"]
     sampled = "samples" in usage
-    assert not sampled or usage["seconds"] > 0.9  # on a slow machine even that one takes so long
+    assert not sampled or record["seconds"] >= 1  # on a slow machine even that one takes so long
     assert sampled or usage["sources"]["peak_memory"] == "rusage, of the largest process"
     assert usage["switches_voluntary"] > 0
 
@@ -70,7 +70,7 @@ def test_the_cpu_of_what_the_task_left_behind_is_in_the_containers(jobwrap):
 
 
 def test_near_and_over_its_memory_the_task_is_warned_of_and_goes_on(jobwrap):
-    words = (*DEBIAN, "--memory", "100M", "--", "sh", "-c", HELD.format(200) + "; exit 3")
+    words = (*DEBIAN, "--memory", "100M", "--", "sh", "-c", HOG.format(200, TOLD) + "; exit 3")
     started = jobwrap.start(*words)
     said = next(line for line in started.stderr if b"jobwrap: the task uses" in line)
     assert b"% of the 100.0 MiB it was granted" in said
@@ -84,7 +84,7 @@ def test_near_and_over_its_memory_the_task_is_warned_of_and_goes_on(jobwrap):
 @pytest.mark.parametrize(
     ("policy", "word", "task", "failure"),
     [
-        ({"over_memory": "kill"}, ("--memory", "100M"), HOG.format(200, 60), "limit.memory"),
+        ({"over_memory": "kill"}, ("--memory", "100M"), HOG.format(200, LONG), "limit.memory"),
         ({"over_disk": "kill"}, ("--disk", "20M"), "head -c 50M /dev/zero > out; sleep 60", "limit.disk"),
     ],
 )
@@ -99,12 +99,12 @@ def test_where_the_site_wants_it_a_task_over_its_limit_is_ended_by_name(
 
 def test_who_ignores_that_is_killed_after_the_grace_period(jobwrap, site):
     words = (*site(over_memory="kill"), *DEBIAN, "--memory", "100M", "--grace", "1")
-    ran = jobwrap.run(*words, "--", "sh", "-c", f"trap '' TERM; {HOG.format(200, 60)}")
+    ran = jobwrap.run(*words, "--", "sh", "-c", f"trap '' TERM; {HOG.format(200, LONG)}")
     assert (ran.code, ran.record["end"]["failure"]) == (137, "limit.memory")
 
 
 def test_a_record_that_was_lost_has_the_last_samples(jobwrap):
-    started = jobwrap.start(*DEBIAN, "--", "sh", "-c", HOG.format(200, 60))
+    started = jobwrap.start(*DEBIAN, "--", "sh", "-c", HOG.format(200, LONG))
     wait_for(lambda: (jobwrap.record() or {}).get("usage", {}).get("peak_memory", 0) >= 200 * MIB)
     started.kill()
     started.communicate()
@@ -114,7 +114,7 @@ def test_a_record_that_was_lost_has_the_last_samples(jobwrap):
 
 
 def test_without_a_container_the_task_is_watched_too(jobwrap):
-    started = jobwrap.start("--here", "--", "sh", "-c", HELD.format(200))
+    started = jobwrap.start("--here", "--", "sh", "-c", HOG.format(200, TOLD))
     usage = held_until_seen(jobwrap, started, peak_memory=200 * MIB)
     assert 200 * MIB <= usage["peak_memory"] < 230 * MIB
     assert 3 <= usage["peak_processes"] < 8

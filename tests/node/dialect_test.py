@@ -1,14 +1,12 @@
 """What a program named singularity understands, by what it says of itself."""
 
-import contextlib
-import time
-
-import psutil
 import pytest
 
 from jobwrap.failures import JobwrapError
 from jobwrap.node.dialect import dialect_of, speak
 from jobwrap.node.runtime import Runtime
+from tests.run_test import wait_for
+from tests.transfer.apart_test import gone
 
 
 def singularity(tmp_path, script):
@@ -61,11 +59,7 @@ def test_one_that_never_answers_is_ended_with_its_children(tmp_path):
         speak(singularity(tmp_path, f"sleep 61.5 & echo $! >{tmp_path}/child; sleep 61.5"), 2)
     assert "did not end within 2 s" in raised.value.sentence
     child = int((tmp_path / "child").read_text())
-    deadline = time.monotonic() + 20
-    with contextlib.suppress(psutil.NoSuchProcess):
-        while psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+    wait_for(lambda: gone(child), 20)
 
 
 def test_a_version_without_numbers_is_of_no_row():

@@ -43,13 +43,13 @@ class Storm:
         self._jobwrap, self._words = jobwrap, words
         self._folders = Path(jobwrap.scratch)
         self.chance = random.Random(seed)
-        self._seconds = {}
         # Nothing is sent: how long each phase takes here, where nothing holds it up.
         calm = [self.end_in("", ()) for _ in range(3)]
         assert all(each.code == 0 for each in calm), calm
         phases = [phase for each in calm for phase in each.record["phases"]]
-        for name in PHASES:
-            self._seconds[name] = min(phase["seconds"] for phase in phases if phase["name"] == name)
+        self._seconds = {
+            name: min(phase["seconds"] for phase in phases if phase["name"] == name) for name in PHASES
+        }
 
     def end_in(self, phase, signals):
         """A run that gets these signals, one after the other, at a random moment of the phase."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobwrap.transfer.apart import Child
+from tests.run_test import wait_for
 
 REPO = Path(__file__).parents[2]
 
@@ -62,7 +63,7 @@ def test_its_end_takes_along_what_it_started():
     child = Child(start)
     (pid,) = child.messages(10)
     child.end()
-    until(lambda: gone(pid) and gone(child.pid))  # a kill takes its moment
+    wait_for(lambda: gone(pid) and gone(child.pid), 10)  # a kill takes its moment
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
@@ -72,18 +73,11 @@ def test_it_ends_with_the_one_that_wanted_the_files(end, faults, tmp_path):
     words = [sys.executable, "-c", code, f"{faults.url}/drip", str(tmp_path / "x")]
     parent = subprocess.Popen(words, cwd=REPO)
     children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
-    until(lambda: faults.asked(), seconds=60)
+    wait_for(faults.asked)
     child = int(children.read_text().split()[0])
     parent.send_signal(end)
     parent.wait()
-    until(lambda: gone(child), seconds=60)
-
-
-def until(said, seconds=10):
-    end = time.monotonic() + seconds
-    while not said():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_for(lambda: gone(child))
 
 
 def gone(pid):
